@@ -1,0 +1,33 @@
+"""Finds copies of photos, reads what publishers said, records opt-outs and helps to honour them. No sockets.
+
+The public names below load when they are first used, so that `import checker` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from checker.fingerprint import fingerprint_bytes, fingerprint_file
+    from checker.lookup import Checker
+    from checker.optout.filter import OptOutFilter
+    from checker.optout.receipt import verify_receipt
+    from checker.signals.read import read_signals
+
+__all__ = ["Checker", "OptOutFilter", "fingerprint_bytes", "fingerprint_file", "read_signals", "verify_receipt"]
+
+_HOMES = {
+    "Checker": "checker.lookup",
+    "OptOutFilter": "checker.optout.filter",
+    "fingerprint_bytes": "checker.fingerprint",
+    "fingerprint_file": "checker.fingerprint",
+    "read_signals": "checker.signals.read",
+    "verify_receipt": "checker.optout.receipt",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'checker' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,76 @@
+"""What every command shares: exit codes, one sentence for an error, JSON on standard output.
+
+Standard output carries the answer and nothing else; progress and messages go to standard error.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, ParamSpec, TypeVar
+
+import typer
+
+from checker.errors import CheckerError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class ExitCode(IntEnum):
+    """What a command ends with. Frozen: scripts of others rest on it (docs/decisions.md, 6)."""
+
+    DONE = 0
+    PARTLY = 1
+    """Done, but rows failed or were not checked; each is named."""
+    USAGE = 2
+    """Usage, or an input that cannot be used."""
+    MATCH = 3
+    """A match, where `--fail-on-match` was given."""
+    UNVERIFIED = 4
+    """A proof, receipt or feed does not verify."""
+    STOPPED = 130
+
+
+def command(body: Callable[P, R]) -> Callable[P, R]:
+    """Turn the errors we raise on purpose into one sentence on standard error and the documented exit code."""
+
+    @functools.wraps(body)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return body(*args, **kwargs)
+        except CheckerError as error:
+            say(f"hibs: {error}")
+            raise typer.Exit(int(error.exit_code)) from error
+        except KeyboardInterrupt:
+            say("hibs: stopped")
+            raise typer.Exit(int(ExitCode.STOPPED)) from None
+
+    return wrapped
+
+
+def say(message: str) -> None:
+    """Write a message for the person to standard error."""
+    print(printable(message), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints messages
+
+
+def answer(text: str) -> None:
+    """Write a line of the answer to standard output."""
+    print(printable(text), flush=True)  # noqa: T201 - this is the one place that prints answers
+
+
+def answer_json(document: Any) -> None:
+    """Write one JSON document as one line to standard output, in ASCII so that no terminal can misread it."""
+    print(json.dumps(document, ensure_ascii=True, separators=(", ", ": ")), flush=True)  # noqa: T201 - as above
+
+
+def printable(text: str) -> str:
+    """Show control and direction characters as codes.
+
+    Captions and addresses come from strangers; an escape sequence among them could rewrite what a terminal shows
+    (threats, finding F18).
+    """
+    return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)

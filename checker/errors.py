@@ -1,0 +1,71 @@
+"""Every error that this project raises on purpose, in one tree.
+
+    CheckerError
+    ├── InputError               the caller's own input cannot be used        exit 2
+    │   ├── EmptyCorpusError     nothing was looked at yet: no answer is given
+    │   ├── NotACodeError        bits that no real picture has
+    │   └── TooPlainError        a picture that cannot be told from others
+    ├── DataError                a data folder cannot be used                  exit 2
+    │   ├── NewerDataError       it was written by a newer version
+    │   └── LogBehindError       the database is older than what was signed
+    ├── RemoteError              another machine did not answer as agreed      exit 2
+    └── VerificationError        a proof, a receipt or a feed does not hold    exit 4
+
+A message says what happened, to which input, and what to do next; it never repeats the contents of an input.
+Broken data of others (a malformed signal, an unreadable picture) is no exception but a value with a reason.
+"""
+
+from typing import ClassVar
+
+
+class CheckerError(Exception):
+    """The root. `exit_code` is what a command ends with when the error reaches it (README, "Exit codes")."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InputError(CheckerError):
+    """What the caller gave cannot be used: a missing path, a wrong option, an address of another scheme."""
+
+
+class EmptyCorpusError(InputError):
+    """There is nothing to compare with, so neither "found" nor "not found" would be true."""
+
+
+class NotACodeError(InputError):
+    """The bits given cannot come from a real picture (threats, finding F6: every real code has 128 bits set)."""
+
+
+class TooPlainError(InputError):
+    """The picture has too little in it: its code would also match every other plain picture."""
+
+
+class DataError(CheckerError):
+    """A data folder is missing, damaged, or not ours."""
+
+
+class NewerDataError(DataError):
+    """The data folder was written by a newer version of this program. Nothing was changed in it."""
+
+
+class LogBehindError(DataError):
+    """The registry holds less than a checkpoint that was already signed; going on would fork the log."""
+
+
+class RemoteError(CheckerError):
+    """A server could not be reached, refused, or answered with something that is not of the agreed form."""
+
+
+class VerificationError(CheckerError):
+    """A receipt, feed or log does not verify.
+
+    Args:
+        message: what differs and what to do.
+        part: which part failed, as named in docs/feed.md ("checkpoint-signature", "inclusion-proof", ...).
+    """
+
+    exit_code: ClassVar[int] = 4
+
+    def __init__(self, message: str, *, part: str) -> None:
+        super().__init__(message)
+        self.part = part

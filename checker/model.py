@@ -1,0 +1,373 @@
+"""The values that travel from stage to stage, all frozen.
+
+    Finding, Verdict                what a publisher said                       (signals)
+    Pixels, Fingerprint, Picture    what the picture is                         (fingerprint)
+    Sighting, Visit, Source         what was seen, where and when               (records)
+    Match, Coverage, Report         what a question is answered with            (lookup)
+
+Times are aware datetimes in UTC. A mapping held by a frozen value is never changed after it was made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import NewType
+
+import numpy as np
+import numpy.typing as npt
+
+Sha256 = NewType("Sha256", str)
+"""64 lower-case hex digits."""
+
+
+def utc_text(moment: datetime) -> str:
+    """Write `moment` as RFC 3339 in UTC, whole seconds: `2026-11-22T14:03:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_utc(text: str) -> datetime:
+    """Read what `utc_text` wrote. Raises ValueError on anything else."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+# --- signals ---------------------------------------------------------------------------------------------------
+
+
+class Use(StrEnum):
+    """What somebody may want to do with a picture (docs/signals.md, vocabulary)."""
+
+    TRAIN_AI = "train-ai"
+    TRAIN_GENAI = "train-genai"
+    TDM = "tdm"
+    SEARCH = "search"
+    INDEX = "index"
+    ALL = "all"
+
+
+class Stance(StrEnum):
+    """What was said about a use. Combined by strength: deny > conditional > allow > unspecified.
+
+    `unknown` stands in verdicts only: something was said that could not be read, and doubt is never consent.
+    """
+
+    ALLOW = "allow"
+    DENY = "deny"
+    CONDITIONAL = "conditional"
+    UNSPECIFIED = "unspecified"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One signal read in one place."""
+
+    signal: str
+    """The protocol: "robots.txt", "x-robots-tag", "tdmrep", ..."""
+    place: str
+    """Where exactly: "robots.txt line 3", "header X-Robots-Tag", "tdmrep.json rule 2"."""
+    raw: str
+    """The text that decided, as it was read, at most 500 characters."""
+    uses: Mapping[Use, Stance] = field(default_factory=dict)
+    """What this signal says of each use, closed by rule R5; a use that is absent was not spoken of."""
+    crawl: Stance = Stance.UNSPECIFIED
+    """May our agent fetch the address: allow, deny or unspecified."""
+    version: str = ""
+    """The document that gives the grammar: "RFC 9309", "draft-ietf-aipref-attach-05"."""
+    scope: str = ""
+    """What it speaks of: a path pattern, an agent, or empty for the whole resource."""
+    malformed: bool = False
+    """It was there and could not be read as its grammar demands."""
+    unreachable: bool = False
+    """It could not be fetched, so what it says is not known."""
+    inferred: bool = False
+    """Concluded from something said to others (AI crawler tokens), not said to us."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All findings taken together. Never a bare bool: the findings come along as the evidence."""
+
+    crawl: Stance
+    uses: Mapping[Use, Stance]
+    """Every use has a value."""
+    findings: tuple[Finding, ...]
+    """Those that decided first."""
+
+    def to_dict(self) -> dict[str, str]:
+        """`{"crawl": "allow", "train-ai": "deny", ...}` in the contract's order."""
+        return {"crawl": self.crawl.value, **{use.value: self.uses[use].value for use in Use}}
+
+
+# --- fingerprint -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CodeKind:
+    """A way to make codes. Codes of unlike kinds never compare."""
+
+    name: str
+    version: str
+    """Names the whole recipe, decoding included: another recipe is another version."""
+    bits: int
+
+
+PHASH256 = CodeKind(name="phash256", version="1", bits=256)
+
+
+class Variant(StrEnum):
+    """Which part of a picture a stored code was made from."""
+
+    WHOLE = "whole"
+    TRIMMED = "trimmed"
+    CROP = "crop"
+
+
+class Orientation(StrEnum):
+    """How a copy lies, as seen from the photo that was asked about. Turns are clockwise."""
+
+    AS_IS = "as-is"
+    TURNED_90 = "turned-90"
+    TURNED_180 = "turned-180"
+    TURNED_270 = "turned-270"
+    MIRRORED = "mirrored"
+    MIRRORED_TURNED_90 = "mirrored-turned-90"
+    MIRRORED_TURNED_180 = "mirrored-turned-180"
+    MIRRORED_TURNED_270 = "mirrored-turned-270"
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """One code: kind with version, and the bits. It carries its kind, so nothing is guessed from a length."""
+
+    kind: CodeKind
+    bits: bytes
+    """Big-endian, `kind.bits // 8` bytes; for phash256 the order of `str(imagehash.ImageHash)`."""
+    variant: Variant = Variant.WHOLE
+
+    def __post_init__(self) -> None:
+        if len(self.bits) * 8 != self.kind.bits:
+            raise ValueError(f"a {self.kind.name} code has {self.kind.bits} bits, not {len(self.bits) * 8}")
+
+    @property
+    def hex(self) -> str:
+        """The bits as lower-case hex digits."""
+        return self.bits.hex()
+
+
+class UnreadableReason(StrEnum):
+    """Why no picture came out of some bytes. Closed; each has a sentence in README, "What bad input gets"."""
+
+    MISSING = "missing"
+    EMPTY = "empty"
+    NOT_A_PICTURE = "not-a-picture"
+    FORMAT_NOT_READ = "format-not-read"
+    CUT_OFF = "cut-off"
+    TOO_LARGE = "too-large"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Bytes that gave no picture. A value, not an exception: a bad file among many is a row like the others."""
+
+    reason: UnreadableReason
+    detail: str
+    """One sentence that says what and what to do, for the person who gave the file."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pixels:
+    """A picture decoded by the frozen recipe of phash256 version 1 (docs/decisions.md, 3)."""
+
+    grey64: npt.NDArray[np.uint8]
+    """(64, 64), rows from the top, EXIF turn applied."""
+    width: int
+    """Of the picture as shown, in pixels (after the EXIF turn)."""
+    height: int
+    format: str
+    """ "JPEG", "PNG", "WEBP" or "GIF"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What `fingerprint` gives: codes and facts, no pixels."""
+
+    sha256: Sha256
+    """Of the bytes as given."""
+    byte_size: int
+    width: int
+    height: int
+    format: str
+    fingerprints: tuple[Fingerprint, ...]
+    plain: bool
+    """Too little in it to tell it from other pictures: such a code is never stored, looked up or opted out."""
+
+    def fingerprint(self, kind: CodeKind) -> Fingerprint | None:
+        """The whole picture's code of this kind, or None where this picture has none."""
+        return next((f for f in self.fingerprints if f.kind == kind and f.variant is Variant.WHOLE), None)
+
+
+# --- records ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A collection of sightings: one crawl or one archive."""
+
+    id: str
+    name: str
+    kind: str
+    """ "crawl" or "folder"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """Where in a source a picture lies, so that its keeper can find the record."""
+
+    file: str | None = None
+    """Path relative to what was ingested, "/" between parts."""
+    row: int | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """This picture, this address, this time."""
+
+    image_url: str | None
+    page_url: str | None
+    caption: str | None
+    """The alternative text that stood with the picture."""
+    source: Source
+    locator: Locator | None
+    first_seen: datetime
+    """When we saw it first; not when it was put there."""
+    last_seen: datetime
+    verdict: Mapping[str, str]
+    """What the publisher said when we last looked, as `Verdict.to_dict` gives it; empty: not asked (a folder)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundLink:
+    """An address found on a page."""
+
+    url: str
+    kind: str
+    """ "page" or "image"."""
+    found_as: str
+    """How: "a href", "img src", "img srcset"."""
+    caption: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSeen:
+    """One picture as it was met: by the crawler at an address, or in a folder."""
+
+    picture: Picture
+    servable: bool
+    """False: its codes are not stored (index is denied, conditional or unknown; or an opt-out names it)."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """Response headers that matter as evidence, in order of arrival."""
+
+
+class Outcome(StrEnum):
+    """How a visit ended."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DISALLOWED = "disallowed"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Everything one visit to one address gave; recorded in one transaction."""
+
+    url: str
+    kind: str
+    """ "page" or "image"."""
+    outcome: Outcome
+    seen_at: datetime
+    reason: str | None = None
+    """Why it failed or was disallowed, from a closed list of short names ("http-404", "timeout", "robots.txt")."""
+    retry_at: datetime | None = None
+    """Failed and worth another try from then on."""
+    status: int | None = None
+    verdict: Verdict | None = None
+    seen: PictureSeen | None = None
+    links: tuple[FoundLink, ...] = ()
+    depth: int = 0
+    """Of this page; its links are one deeper."""
+
+
+# --- lookup ----------------------------------------------------------------------------------------------------
+
+
+class MatchKind(StrEnum):
+    """How sure a match is (docs/matching.md)."""
+
+    SAME = "same"
+    EDITED = "edited"
+    POSSIBLE = "possible"
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """Said instead of the sightings of a hidden picture: one wording for all reasons (design, ruling 2)."""
+
+    count: int
+    first_seen_month: str
+    """ "2026-05"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A stored picture that is near the one asked about."""
+
+    handle: str
+    """Opaque, valid for a day; opens `GET /v1/images/{handle}`."""
+    kind: MatchKind
+    orientation: Orientation
+    crop: tuple[float, float, float, float] | None
+    """The part of the asked photo that matched, as fractions x0, y0, x1, y1; None: all of it."""
+    distances: Mapping[str, int]
+    """Hamming distance in bits by kind of code."""
+    sightings: tuple[Sighting, ...]
+    """Oldest first. Empty where withheld."""
+    withheld: Withheld | None = None
+    expected_chance_matches: float | None = None
+    """How many unrelated pictures this corpus would show this near; None: not computed by this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What an answer rests on. Goes with every answer: not found is no proof."""
+
+    images: int
+    """Pictures that can be found."""
+    sources: int
+    newest: datetime | None
+    checks: tuple[str, ...]
+    """Kinds of code that were compared."""
+
+
+class CheckStatus(StrEnum):
+    """What became of one asked picture."""
+
+    CHECKED = "checked"
+    UNREADABLE = "unreadable"
+    TOO_PLAIN = "too-plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The answer about one picture."""
+
+    status: CheckStatus
+    reason: str | None
+    """One sentence, when status is not `checked`."""
+    coverage: Coverage
+    matches: tuple[Match, ...]
+    """Nearest first."""

@@ -1,0 +1,64 @@
+"""Every limit and choice in one frozen object: argument, then environment (`HIBS_*`), then the default below.
+
+A limit's unit is in its name. A malformed or unknown `HIBS_*` value stops the start, because a setting that was
+mistyped and silently ignored is found out only when it was needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from checker.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What may be set for one installation."""
+
+    contact: str = ""
+    """E-mail address or page of whoever runs this; sent with every request of the crawler, shown on the pages."""
+    operator: str = ""
+    """Name of whoever runs this, shown on the pages."""
+    picture_bytes_max: int = 20 * 2**20
+    """Largest picture read, in bytes. HMA takes 10 MiB by default, TinEye 20 MB."""
+    picture_pixels_max: int = 50_000_000
+    """Largest picture decoded, in pixels: above a 48-megapixel camera, below Pillow's 89 million."""
+    match_distance_bits_max: int = 31
+    """phash256 codes this near are copies; the nearest of 179,700 unrelated pairs lay 84 apart (design, D1)."""
+    opt_out_distance_bits_max: int = 31
+    """The same radius for hiding a picture and for `honour`."""
+    feed_age_days_max: int = 7
+    """`honour` refuses a feed that was signed longer ago (threats, finding F12)."""
+    withdraw_after_days: int = 7
+    """A withdrawal takes effect after this time, so that a stolen code can be noticed (threats, finding F9)."""
+    opt_outs_per_day_max: int = 20
+    """Photos that one network address may opt out in a day over HTTP (threats, finding F8)."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read `HIBS_CONTACT`, `HIBS_PICTURE_BYTES_MAX`, ... and leave the rest at the defaults.
+
+        Raises:
+            InputError: an unknown `HIBS_` name, or a number that is none or is below 1.
+        """
+        known = {f"HIBS_{f.name.upper()}": f.name for f in fields(cls)}
+        values: dict[str, str | int] = {}
+        for name, text in environ.items():
+            if not name.startswith("HIBS_"):
+                continue
+            if name not in known:
+                raise InputError(f"the environment sets {name}, which is no setting; known are {', '.join(known)}")
+            values[known[name]] = _value(name, text, getattr(_DEFAULTS, known[name]))
+        return cls(**values)  # type: ignore[arg-type]  # each value has the type of its default
+
+
+def _value(name: str, text: str, default: str | int) -> str | int:
+    if isinstance(default, str):
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise InputError(f"{name} must be a whole number above 0, not {text!r}")
+    return int(text)
+
+
+_DEFAULTS = Settings()
