@@ -1,0 +1,95 @@
+"""Opening SQLite files: one module, one library, two ways of keeping a database safe.
+
+`corpus.db` is written by one process and read by many: WAL. `registry.db` holds what may never be lost or forked:
+rollback journal and FULL sync, so that a commit is on the disk before anything is signed (design, D13).
+
+SQLite comes from pysqlite3 through sqlite-utils and from nowhere else: Debian 12's own 3.40 has the WAL-reset bug
+(fixed in 3.51.3), and two copies of the library in one process drop each other's file locks
+(https://sqlite.org/howtocorrupt.html, 2.2.1). tests/test_layout.py bans `import sqlite3`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+from sqlite_utils.utils import sqlite3  # type: ignore[attr-defined]  # it decides which SQLite is used
+
+from checker.errors import DataError, NewerDataError
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a statement waits for another process's commit before it fails."""
+
+
+class Durability(StrEnum):
+    """How a database is kept."""
+
+    MANY_READERS = "many-readers"
+    """WAL, NORMAL sync: readers never wait; power loss may cost the last commits, never the file."""
+    NEVER_FORGETS = "never-forgets"
+    """Rollback journal, FULL sync: what was committed stays."""
+
+
+def open_database(path: Path, migrations: Migrations, *, durability: Durability) -> Database:
+    """Open `path`, making it and bringing its tables up to date as needed. Autocommit; see `transaction`.
+
+    Raises:
+        NewerDataError: a newer version of this program wrote it; nothing was changed.
+        DataError: it is no database, or cannot be read or written.
+    """
+    try:
+        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _refuse_newer(connection, path, migrations)
+        if durability is Durability.MANY_READERS:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA journal_size_limit = 67108864")
+        else:
+            connection.execute("PRAGMA journal_mode = TRUNCATE")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA secure_delete = ON")
+        database = Database(connection)
+        _bring_up_to_date(database, migrations)
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"cannot use the database {path}: {error}; check the file and its permissions") from error
+    return database
+
+
+def _refuse_newer(connection: sqlite3.Connection, path: Path, migrations: Migrations) -> None:
+    known = len(migrations._migrations)
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > known:
+        raise NewerDataError(
+            f"{path} has data format {found}, this version knows up to {known}; "
+            "nothing was changed, use the newer version of hibs that wrote it"
+        )
+
+
+def _bring_up_to_date(database: Database, migrations: Migrations) -> None:
+    known = len(migrations._migrations)
+    if database.execute("PRAGMA user_version").fetchone()[0] == known:
+        return
+    migrations.apply(database)
+    database.execute(f"PRAGMA user_version = {known}")
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[Database]:
+    """Everything inside commits together or not at all.
+
+    BEGIN IMMEDIATE takes the write lock at once: a transaction that begins by reading and then writes would fail
+    half-way when another process wrote in between.
+    """
+    database.conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield database
+    except BaseException:
+        database.conn.execute("ROLLBACK")
+        raise
+    database.conn.execute("COMMIT")

@@ -1,0 +1,98 @@
+"""One data folder: the corpus, its frontier, and what people asked to have hidden.
+
+corpus.db      what was seen (this module opens it)
+registry.db    what people asked (`registry.py`); read here, never copied, so that an opt-out binds at once
+log.key        signs the log; 0600, outside the databases
+"""
+
+from __future__ import annotations
+
+import fcntl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from checker.errors import DataError
+from checker.model import PHASH256, Picture
+from checker.records.database import Durability, open_database
+from checker.records.frontier import CorpusFrontier
+from checker.records.hidden import HiddenCodes
+from checker.records.schema import CORPUS
+from checker.records.store import CorpusStore
+
+CORPUS_FILE = "corpus.db"
+
+
+class DataFolder:
+    """An open data folder. A context manager; safe to share between threads."""
+
+    def __init__(self, path: Path, store: CorpusStore, frontier: CorpusFrontier) -> None:
+        self.path = path
+        self.store = store
+        self.frontier = frontier
+        self.hidden = HiddenCodes(path, PHASH256)
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool) -> DataFolder:
+        """Open the folder; with `create` it is made when it is missing, readable by its owner alone.
+
+        Raises:
+            DataError: there is no data folder, or it cannot be used.
+            NewerDataError: a newer version wrote it.
+        """
+        if not create and not (path / CORPUS_FILE).is_file():
+            raise DataError(
+                f"{path} is no data folder (it has no {CORPUS_FILE}); make one with `hibs crawl` or `hibs ingest`"
+            )
+        make_private_folder(path)
+        database = open_database(path / CORPUS_FILE, CORPUS, durability=Durability.MANY_READERS)
+        lock = threading.RLock()
+        return cls(path, CorpusStore(database, lock), CorpusFrontier(database, lock))
+
+    def hides(self, picture: Picture, *, distance_bits_max: int) -> bool:
+        """Did somebody opt this picture out? Then it is recorded as seen, with no code that look-ups could find."""
+        code = picture.fingerprint(PHASH256)
+        return code is not None and self.hidden.near(code.bits, distance_bits_max=distance_bits_max)
+
+    @contextmanager
+    def exclusive(self, work: str) -> Iterator[None]:
+        """Hold the folder for one `work` ("crawl") at a time, across processes.
+
+        Raises:
+            DataError: another process does this work here now.
+        """
+        with (self.path / f"{work}.lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise DataError(
+                    f"another {work} is at work in {self.path}; wait for it or use another folder"
+                ) from error
+            yield
+
+    def close(self) -> None:
+        """Close the databases."""
+        self.hidden.close()
+        self.store.close()
+
+    def __enter__(self) -> DataFolder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder when it is missing, readable by its owner alone.
+
+    Raises:
+        DataError: it is a file, or cannot be made.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"cannot make the data folder {path}: {error.strerror}; give another path") from error

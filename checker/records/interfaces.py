@@ -1,0 +1,215 @@
+"""What the stages around the records rely on, as Protocols. `store.py`, `frontier.py` and `index.py` implement them.
+
+Two promises hold for every implementation:
+- ids are handed out in commit order and never reused, so "all after id N" never misses a row and a stale index
+  can answer with nothing but a picture that is gone;
+- nothing assumes that there is one process: readers and the writer may live in different ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from checker.model import CodeKind, Coverage, FoundLink, Locator, PictureSeen, Sighting, Source, Verdict, Visit
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRow:
+    """One stored code."""
+
+    code_id: int
+    image_id: int
+    bits: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A stored code near a query."""
+
+    query_no: int
+    """Position of the query in the call."""
+    code_id: int
+    distance_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class NearAnswer:
+    """What a search gives. Equal to a scan of all codes up to `covered_upto`."""
+
+    hits: tuple[Hit, ...]
+    """By query, then nearest first, then lowest id first."""
+    covered_upto: int
+    """Largest code id that was searched; 0: none."""
+    parts_asked: int = 1
+    parts_answered: int = 1
+    """Fewer than asked: some shard did not answer, and the coverage says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """How large and how fresh an index is."""
+
+    codes: int
+    segments: int
+    tail: int
+    """Codes newer than the last segment; they are searched all the same."""
+    upto: int
+
+
+class NearIndex(Protocol):
+    """Near-match search over the codes of one kind."""
+
+    kind: CodeKind
+
+    def near(self, codes: Sequence[bytes], *, distance_bits_max: int) -> NearAnswer:
+        """Find all stored codes that differ from a query in at most `distance_bits_max` bits (0-255).
+
+        Args:
+            codes: at most 64 queries of `kind.bits // 8` bytes each.
+        """
+        ...
+
+    def state(self) -> IndexState:
+        """Size and freshness."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What recording one visit changed."""
+
+    image_id: int | None = None
+    new_image: bool = False
+    """This picture (by SHA-256) was not known before."""
+    links_added: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Facts for /v1/stats and coverage."""
+
+    images: int
+    """Pictures recorded."""
+    images_servable: int
+    """Of these, with a code that look-ups can find."""
+    sightings: int
+    pages: int
+    sources: int
+    newest: datetime | None
+
+
+class Store(Protocol):
+    """The corpus: one writer at a time, many readers."""
+
+    def source(self, name: str, *, kind: str, now: datetime) -> Source:
+        """The source of this name and kind; made when it is new."""
+        ...
+
+    def record(self, visit: Visit, *, source: Source) -> Recorded:
+        """Write one crawler visit in ONE transaction: findings, picture, codes, sightings, new links, lease done.
+
+        Idempotent: the same visit again changes `last_seen` at most.
+        """
+        ...
+
+    def record_file(self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
+        """Write one picture met in an archive. A second run adds nothing twice."""
+        ...
+
+    def codes_after(self, code_id: int, *, kind: CodeKind, count: int) -> tuple[CodeRow, ...]:
+        """Codes with a larger id, in commit order. Empty: none is newer."""
+        ...
+
+    def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:
+        """Codes by id. A missing id is an erased picture: it is no match any more."""
+        ...
+
+    def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
+        """Sightings by image id, oldest first."""
+        ...
+
+    def counts(self) -> Counts:
+        """Facts about all that is recorded."""
+        ...
+
+    def coverage(self, kinds: Sequence[CodeKind]) -> Coverage:
+        """What a look-up over these kinds rests on."""
+        ...
+
+    def version(self) -> int:
+        """Changes when another process or this one committed anything (SQLite `data_version`)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One address handed to a worker until `until`."""
+
+    url: str
+    kind: str
+    """ "page" or "image"."""
+    depth: int
+    host: str
+    """Scheme, host and port: what politeness is counted by."""
+    attempt: int
+    """1 for the first try."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierCounts:
+    """How far a crawl is, by state."""
+
+    queued: int
+    leased: int
+    done: int
+    failed: int
+    disallowed: int
+
+
+class Frontier(Protocol):
+    """The addresses to visit. Lives in the corpus database, so that results and states commit together."""
+
+    def add(self, links: Sequence[FoundLink], *, depth: int, now: datetime) -> int:
+        """Queue addresses that are not known yet; the number added."""
+        ...
+
+    def lease(self, *, host: str, seconds: int, now: datetime) -> Lease | None:
+        """Take the next address of `host` that is due. Expired leases are taken again. None: nothing is due."""
+        ...
+
+    def hosts_due(self, *, now: datetime) -> tuple[str, ...]:
+        """Hosts with at least one address that may be visited now, in order of their oldest address."""
+        ...
+
+    def next_due(self) -> datetime | None:
+        """When the next address becomes due (queued for later, or a lease that expires). None: nothing is left."""
+        ...
+
+    def release(self, *, now: datetime) -> int:
+        """Put every leased address back (the start of a run: the process that held them is gone)."""
+        ...
+
+    def requeue(self, *, now: datetime) -> int:
+        """Queue everything that was done, for `--refresh`."""
+        ...
+
+    def counts(self) -> FrontierCounts:
+        """How far the crawl is."""
+        ...
+
+    def scope(self, text: str, *, replace: bool = False) -> str:
+        """Remember the scope of this crawl on the first call, give back the remembered one ever after."""
+        ...
+
+
+def verdict_forbids_index(verdict: Verdict) -> bool:
+    """Does what was said keep us from storing a code that look-ups can find (design, D9)?
+
+    Deny, conditional and unknown do; nothing said does not.
+    """
+    from checker.model import Stance, Use
+
+    return any(verdict.uses[use] in (Stance.DENY, Stance.CONDITIONAL, Stance.UNKNOWN) for use in (Use.INDEX, Use.ALL))

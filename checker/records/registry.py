@@ -1,0 +1,345 @@
+"""registry.db: what people asked, the log that proves it, and who holds an API key. All of its SQL.
+
+    log_entry     one row an entry, numbered without a gap from 0; salt and entry go when it is erased, the leaf stays
+    log_node      the hash of every complete subtree, written in the transaction of the entry that completed it
+    opt_out       the state of each request       opt_out_code    its codes, read when a look-up hides pictures
+    api_key       hashes of API keys              day_count       how much somebody did today
+
+Kept in a rollback journal with FULL sync: a commit is on the disk before anything is signed over it, and there is no
+WAL in which erased bytes live on. Every write goes through `Registry.writing()`, one immediate transaction, so that
+two processes number the log without a gap. Reads are short and return whole lists: an open cursor would hold up a
+commit. What states mean and what is hashed is decided in checker/optout/; here it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils import Database
+
+from checker.errors import DataError
+from checker.model import CodeKind, Fingerprint, parse_utc, utc_text
+from checker.records.database import Durability, open_database, transaction
+from checker.records.registry_schema import REGISTRY
+
+REGISTRY_FILE = "registry.db"
+HIDING_STATES = ("recorded", "held", "disputed", "withdrawing")
+"""States in which an opt-out hides its pictures here."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One entry of the log."""
+
+    index: int
+    leaf: bytes
+    entry: bytes | None
+    """None: erased."""
+    salt: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutRow:
+    """One request."""
+
+    number: str
+    index: int
+    """Of its entry in the log."""
+    state: str
+    evidence: str
+    uses: tuple[str, ...]
+    pictures: int
+    withdraw_hash: bytes
+    """SHA-256 of the withdraw code."""
+    recorded_at: datetime
+    withdraw_at: datetime | None = None
+    """When a withdrawal takes effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRow:
+    """One API key, without the key."""
+
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None = None
+
+
+class Registry:
+    """An open registry.db. Safe to share between threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+        self._lock = threading.RLock()
+        self._own_commits = 0
+
+    @classmethod
+    def open(cls, path: Path) -> Registry:
+        """Open the database, making it when it is missing; its file is readable by its owner alone.
+
+        Raises:
+            DataError: it cannot be used. NewerDataError: a newer version wrote it.
+        """
+        try:
+            path.touch(mode=0o600, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"cannot make {path}: {error.strerror}; check the folder's permissions") from error
+        return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[RegistryWriter]:
+        """One transaction, across processes the only one at that time: all inside is kept, or nothing."""
+        with self._lock:
+            with transaction(self._db):
+                yield RegistryWriter(self._db)
+            self._own_commits += 1
+
+    def version(self) -> int:
+        """Changes when this or another process committed (SQLite's `data_version` counts the others only)."""
+        return int(self._rows("PRAGMA data_version")[0][0]) << 32 | self._own_commits
+
+    # --- the log -----------------------------------------------------------------------------------------------
+
+    def log_size(self) -> int:
+        """How many entries the log has, signed or not."""
+        return _log_size(self._rows)
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of a complete subtree; see `checker.optout.tree.Nodes`."""
+        return _log_node(self._rows, level, index)
+
+    def nodes(self, level: int, first: int, count: int) -> tuple[bytes, ...]:
+        """The hashes of up to `count` neighbouring subtrees."""
+        rows = self._rows(
+            "SELECT hash FROM log_node WHERE level = ? AND node_index >= ? AND node_index < ? ORDER BY node_index",
+            (level, first, first + count),
+        )
+        return tuple(bytes(hashed) for (hashed,) in rows)
+
+    def log_rows(self, first: int, count: int) -> tuple[LogRow, ...]:
+        """Up to `count` entries from index `first` on, in order."""
+        rows = self._rows(
+            "SELECT log_index, leaf, entry, salt FROM log_entry WHERE log_index >= ? AND log_index < ? "
+            "ORDER BY log_index",
+            (first, first + count),
+        )
+        return tuple(LogRow(index=i, leaf=bytes(leaf), entry=_bytes(e), salt=_bytes(s)) for i, leaf, e, s in rows)
+
+    # --- opt-outs ----------------------------------------------------------------------------------------------
+
+    def hidden_codes(self, kind: CodeKind) -> tuple[bytes, ...]:
+        """The codes of this kind of every opt-out that hides now, in the order in which they were recorded."""
+        rows = self._rows(
+            "SELECT bits FROM opt_out_code JOIN opt_out USING (opt_out_id) WHERE kind = ? AND version = ? "
+            "AND state IN (SELECT value FROM json_each(?)) ORDER BY code_id",
+            (kind.name, kind.version, json.dumps(HIDING_STATES)),
+        )
+        return tuple(bytes(bits) for (bits,) in rows)
+
+    def opt_out(self, number: str) -> OptOutRow | None:
+        """The request of this number. None: there is none."""
+        return self._opt_out("number = ?", number)
+
+    def opt_out_by_code(self, withdraw_hash: bytes) -> OptOutRow | None:
+        """The request whose withdraw code has this SHA-256. None: there is none."""
+        return self._opt_out("withdraw_hash = ?", withdraw_hash)
+
+    def withdrawals_due(self, now: datetime) -> tuple[OptOutRow, ...]:
+        """Requests whose withdrawal takes effect by now, in the order in which they were recorded."""
+        rows = self._rows(
+            f"{_OPT_OUT} WHERE state = 'withdrawing' AND withdraw_at <= ? ORDER BY opt_out_id", (utc_text(now),)
+        )
+        return tuple(_opt_out_row(row) for row in rows)
+
+    # --- keys --------------------------------------------------------------------------------------------------
+
+    def key_by_hash(self, key_hash: bytes) -> KeyRow | None:
+        """The API key with this SHA-256, expired and revoked ones included. None: there is none."""
+        rows = self._rows(f"{_KEY} WHERE key_hash = ?", (key_hash,))
+        return _key_row(rows[0]) if rows else None
+
+    def key_rows(self) -> tuple[KeyRow, ...]:
+        """Every API key that was ever made, oldest first."""
+        return tuple(_key_row(row) for row in self._rows(f"{_KEY} ORDER BY api_key_id"))
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _opt_out(self, where: str, value: str | bytes) -> OptOutRow | None:
+        rows = self._rows(f"{_OPT_OUT} WHERE {where}", (value,))
+        return _opt_out_row(rows[0]) if rows else None
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return list(self._db.execute(sql, values).fetchall())
+
+
+class RegistryWriter:
+    """What may be written, inside one transaction. Made by `Registry.writing` alone."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    def log_size(self) -> int:
+        """How many entries the log has, as this transaction sees it: the index of the next one."""
+        return _log_size(self._rows)
+
+    def node(self, level: int, index: int) -> bytes:
+        """As `Registry.node`."""
+        return _log_node(self._rows, level, index)
+
+    def add_log_entry(self, row: LogRow, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+        """Append an entry with the subtrees that it completes: (level, index, hash)."""
+        self._db.execute(
+            "INSERT INTO log_entry (log_index, leaf, entry, salt) VALUES (?, ?, ?, ?)",
+            (row.index, row.leaf, row.entry, row.salt),
+        )
+        for node in nodes:
+            self._db.execute("INSERT INTO log_node (level, node_index, hash) VALUES (?, ?, ?)", node)
+
+    def number_taken(self, number: str) -> bool:
+        """Is there a request of this number already?"""
+        return bool(self._rows("SELECT 1 FROM opt_out WHERE number = ?", (number,)))
+
+    def add_opt_out(self, row: OptOutRow, pictures: Sequence[Sequence[Fingerprint]]) -> None:
+        """Write a new request with the codes of each of its pictures."""
+        added = self._db.execute(
+            "INSERT INTO opt_out (number, log_index, state, evidence, uses, pictures, withdraw_hash, recorded_at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING opt_out_id",
+            (
+                row.number,
+                row.index,
+                row.state,
+                row.evidence,
+                json.dumps(row.uses),
+                row.pictures,
+                row.withdraw_hash,
+                utc_text(row.recorded_at),
+            ),
+        ).fetchone()
+        for picture_no, codes in enumerate(pictures):
+            for code in codes:
+                self._db.execute(
+                    "INSERT INTO opt_out_code (opt_out_id, picture_no, kind, version, bits) VALUES (?, ?, ?, ?, ?)",
+                    (added[0], picture_no, code.kind.name, code.kind.version, code.bits),
+                )
+
+    def move(self, number: str, *, old: str, new: str, withdraw_at: datetime | None = None) -> bool:
+        """Change a request's state. False: it was not in the state `old` any more, and nothing was changed."""
+        return bool(
+            self._rows(
+                "UPDATE opt_out SET state = ?, withdraw_at = ? WHERE number = ? AND state = ? RETURNING 1",
+                (new, utc_text(withdraw_at) if withdraw_at else None, number, old),
+            )
+        )
+
+    def forget(self, number: str, log_index: int) -> None:
+        """Delete what an entry said and the codes of its request; the leaf and the request's state stay."""
+        self._db.execute("UPDATE log_entry SET entry = NULL, salt = NULL WHERE log_index = ?", (log_index,))
+        self._db.execute(
+            "DELETE FROM opt_out_code WHERE opt_out_id = (SELECT opt_out_id FROM opt_out WHERE number = ?)", (number,)
+        )
+
+    def add_key(self, row: KeyRow, key_hash: bytes) -> bool:
+        """Write a new API key. False: the name is taken, and nothing was changed."""
+        return bool(
+            self._rows(
+                "INSERT INTO api_key (name, key_hash, scopes, created_at, expires_at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT DO NOTHING RETURNING 1",
+                (row.name, key_hash, json.dumps(row.scopes), utc_text(row.created_at), utc_text(row.expires_at)),
+            )
+        )
+
+    def revoke_key(self, name: str, *, now: datetime) -> bool:
+        """End an API key. False: there is none of this name that is not revoked."""
+        return bool(
+            self._rows(
+                "UPDATE api_key SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL RETURNING 1",
+                (utc_text(now), name),
+            )
+        )
+
+    def count_up(self, subject: str, *, day: date, amount: int, limit: int) -> bool:
+        """Count what somebody did today, unless that passes the limit; counts of earlier days are deleted.
+
+        One counter for all processes: one in memory would multiply the limit by the number of workers.
+
+        Args:
+            subject: a pseudonym that cannot be turned back (an HMAC of an address under a key of the day).
+        Returns:
+            False: `amount` more would pass `limit`; nothing was counted.
+        """
+        self._db.execute("DELETE FROM day_count WHERE day < ?", (day.isoformat(),))
+        return amount <= limit and bool(
+            self._rows(
+                "INSERT INTO day_count (day, subject, count) VALUES (?, ?, ?) ON CONFLICT DO UPDATE "
+                "SET count = count + excluded.count WHERE count + excluded.count <= ? RETURNING 1",
+                (day.isoformat(), subject, amount, limit),
+            )
+        )
+
+    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        return list(self._db.execute(sql, values).fetchall())
+
+
+_Rows = Callable[..., list[tuple[Any, ...]]]
+
+
+def _log_size(rows: _Rows) -> int:
+    return int(rows("SELECT COALESCE(MAX(log_index) + 1, 0) FROM log_entry")[0][0])
+
+
+def _log_node(rows: _Rows, level: int, index: int) -> bytes:
+    found = rows("SELECT hash FROM log_node WHERE level = ? AND node_index = ?", (level, index))
+    if not found:
+        raise DataError(f"registry.db lacks the hash ({level}, {index}) of its log; restore it from a backup")
+    return bytes(found[0][0])
+
+
+def _bytes(value: bytes | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+_OPT_OUT = (
+    "SELECT number, log_index, state, evidence, uses, pictures, withdraw_hash, recorded_at, withdraw_at FROM opt_out"
+)
+
+
+def _opt_out_row(row: Sequence[Any]) -> OptOutRow:
+    return OptOutRow(
+        number=row[0],
+        index=row[1],
+        state=row[2],
+        evidence=row[3],
+        uses=tuple(json.loads(row[4])),
+        pictures=row[5],
+        withdraw_hash=bytes(row[6]),
+        recorded_at=parse_utc(row[7]),
+        withdraw_at=parse_utc(row[8]) if row[8] else None,
+    )
+
+
+_KEY = "SELECT name, scopes, created_at, expires_at, revoked_at FROM api_key"
+
+
+def _key_row(row: Sequence[Any]) -> KeyRow:
+    return KeyRow(
+        name=row[0],
+        scopes=tuple(json.loads(row[1])),
+        created_at=parse_utc(row[2]),
+        expires_at=parse_utc(row[3]),
+        revoked_at=parse_utc(row[4]) if row[4] else None,
+    )

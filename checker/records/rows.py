@@ -1,0 +1,66 @@
+"""Rows that several tables point to: addresses and verdicts, each written once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from sqlite_utils import Database
+
+from checker.model import Finding
+
+
+def host_of(url: str) -> str:
+    """Scheme, host and port of an address: what robots.txt and politeness are counted by (RFC 9309 2.3)."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def intern_url(db: Database, url: str) -> int:
+    """The id of an address, which is written down when it is new."""
+    row = db.execute("SELECT url_id FROM url WHERE url = ?", (url,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO url (host_id, url) VALUES (?, ?) RETURNING url_id", (intern_host(db, host_of(url)), url)
+        ).fetchone()
+    return int(row[0])
+
+
+def intern_host(db: Database, name: str) -> int:
+    """The id of a host, which is written down when it is new."""
+    row = db.execute("SELECT host_id FROM host WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        row = db.execute("INSERT INTO host (name) VALUES (?) RETURNING host_id", (name,)).fetchone()
+    return int(row[0])
+
+
+def intern_verdict(db: Database, verdict: Mapping[str, str]) -> int:
+    """The id of a verdict. Most addresses share a few, so each is written once."""
+    document = json.dumps(verdict)
+    key = hashlib.sha256(document.encode()).digest()[:16]
+    row = db.execute("SELECT verdict_id FROM verdict WHERE key = ?", (key,)).fetchone()
+    if row is None:
+        row = db.execute(
+            "INSERT INTO verdict (key, document) VALUES (?, ?) RETURNING verdict_id", (key, document)
+        ).fetchone()
+    return int(row[0])
+
+
+def finding_document(finding: Finding) -> str:
+    """A finding as JSON, for the evidence table."""
+    return json.dumps(
+        {
+            "signal": finding.signal,
+            "version": finding.version,
+            "place": finding.place,
+            "scope": finding.scope,
+            "raw": finding.raw,
+            "crawl": finding.crawl.value,
+            "uses": {use.value: stance.value for use, stance in finding.uses.items()},
+            "malformed": finding.malformed,
+            "unreachable": finding.unreachable,
+            "inferred": finding.inferred,
+        }
+    )

@@ -1,0 +1,78 @@
+"""The tables of corpus.db and how they came to be.
+
+    source       one crawl or archive               host, url    every address once
+    image        a picture, by SHA-256              code         its codes; ids in commit order, never reused
+    sighting     picture, address, page, source     embed        which page shows which picture, as what
+    verdict      what a publisher said, once each   finding      the evidence for it
+    frontier     addresses to visit                 crawl_scope  what this folder's crawl covers
+
+A picture's bytes are never stored. Migrations are only ever added; `PRAGMA user_version` is their number.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+CORPUS = Migrations("corpus")
+
+
+@CORPUS()
+def m001_everything_seen(db: Database) -> None:
+    """The tables of the first version."""
+    for statement in _FIRST.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_FIRST = """
+CREATE TABLE source (
+    source_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, kind TEXT NOT NULL, first_seen TEXT NOT NULL,
+    UNIQUE (name, kind)
+) STRICT;
+CREATE TABLE host (host_id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE url (
+    url_id INTEGER PRIMARY KEY, host_id INTEGER NOT NULL REFERENCES host, url TEXT NOT NULL UNIQUE
+) STRICT;
+CREATE TABLE verdict (
+    verdict_id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE, document TEXT NOT NULL
+) STRICT;
+CREATE TABLE image (
+    image_id INTEGER PRIMARY KEY AUTOINCREMENT, sha256 BLOB NOT NULL UNIQUE, byte_size INTEGER NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, format TEXT NOT NULL, first_seen TEXT NOT NULL
+) STRICT;
+CREATE TABLE code_kind (
+    kind_id INTEGER PRIMARY KEY, name TEXT NOT NULL, version TEXT NOT NULL, bits INTEGER NOT NULL,
+    UNIQUE (name, version)
+) STRICT;
+CREATE TABLE code (
+    code_id INTEGER PRIMARY KEY AUTOINCREMENT, image_id INTEGER NOT NULL REFERENCES image,
+    kind_id INTEGER NOT NULL REFERENCES code_kind, variant TEXT NOT NULL, bits BLOB NOT NULL,
+    UNIQUE (image_id, kind_id, variant)
+) STRICT;
+CREATE TABLE sighting (
+    sighting_id INTEGER PRIMARY KEY AUTOINCREMENT, image_id INTEGER NOT NULL REFERENCES image,
+    source_id INTEGER NOT NULL REFERENCES source,
+    image_url_id INTEGER NOT NULL DEFAULT 0, page_url_id INTEGER NOT NULL DEFAULT 0, locator TEXT NOT NULL DEFAULT '',
+    caption TEXT, found_as TEXT, headers TEXT, verdict_id INTEGER REFERENCES verdict,
+    first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
+    UNIQUE (image_id, source_id, image_url_id, page_url_id, locator)
+) STRICT;
+CREATE INDEX sighting_by_image_url ON sighting (image_url_id);
+CREATE TABLE embed (
+    page_url_id INTEGER NOT NULL REFERENCES url, image_url_id INTEGER NOT NULL REFERENCES url,
+    found_as TEXT NOT NULL, caption TEXT, PRIMARY KEY (image_url_id, page_url_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE finding (
+    finding_id INTEGER PRIMARY KEY, url_id INTEGER NOT NULL REFERENCES url, signal TEXT NOT NULL,
+    place TEXT NOT NULL, raw TEXT NOT NULL, document TEXT NOT NULL, seen_at TEXT NOT NULL,
+    UNIQUE (url_id, signal, place, raw)
+) STRICT;
+CREATE TABLE frontier (
+    url_id INTEGER PRIMARY KEY REFERENCES url, host_id INTEGER NOT NULL REFERENCES host, kind TEXT NOT NULL,
+    depth INTEGER NOT NULL, state TEXT NOT NULL, due_at TEXT NOT NULL, lease_until TEXT, attempt INTEGER NOT NULL,
+    reason TEXT, status INTEGER, verdict_id INTEGER REFERENCES verdict, visited_at TEXT
+) STRICT;
+CREATE INDEX frontier_due ON frontier (state, host_id, due_at);
+CREATE TABLE crawl_scope (scope_id INTEGER PRIMARY KEY CHECK (scope_id = 1), document TEXT NOT NULL) STRICT
+"""

@@ -1,0 +1,227 @@
+"""The corpus in SQLite: what was seen, where and when. Implements `interfaces.Store`.
+
+One connection, guarded by a lock, so that a service's threads and a crawler's writer may share the object; other
+processes open their own. Every write is one transaction, and every write is idempotent: the same visit told twice
+changes `last_seen` at most.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from checker.model import (
+    CodeKind,
+    Coverage,
+    Locator,
+    PictureSeen,
+    Sighting,
+    Source,
+    Visit,
+    parse_utc,
+    utc_text,
+)
+from checker.records.database import transaction
+from checker.records.interfaces import CodeRow, Counts, Recorded
+from checker.records.recording import record_archived, record_visit
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFacts:
+    """One row of /v1/sources."""
+
+    source: Source
+    images: int
+    sightings: int
+    first_seen: datetime
+    last_seen: datetime | None
+
+
+class CorpusStore:
+    """See `interfaces.Store`."""
+
+    def __init__(self, database: Database, lock: threading.RLock) -> None:
+        self._db = database
+        self._lock = lock
+        self._own_commits = 0
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def source(self, name: str, *, kind: str, now: datetime) -> Source:
+        """The source of this name and kind; made when it is new."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO source (name, kind, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (name, kind, utc_text(now)),
+            )
+            row = db.execute("SELECT source_id FROM source WHERE name = ? AND kind = ?", (name, kind)).fetchone()
+        return Source(id=str(row[0]), name=name, kind=kind)
+
+    def record(self, visit: Visit, *, source: Source) -> Recorded:
+        """Write one crawler visit in one transaction; see `interfaces.Store.record`."""
+        with self._writing() as db:
+            return record_visit(db, visit, source=source)
+
+    def record_file(self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
+        """Write one picture met in an archive; see `interfaces.Store.record_file`."""
+        with self._writing() as db:
+            return record_archived(db, seen, source=source, locator=locator, now=now)
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def codes_after(self, code_id: int, *, kind: CodeKind, count: int) -> tuple[CodeRow, ...]:
+        """Codes with a larger id, in commit order; see `interfaces.Store.codes_after`."""
+        rows = self._rows(
+            "SELECT code_id, image_id, code.bits FROM code JOIN code_kind USING (kind_id) "
+            "WHERE name = ? AND version = ? AND code_id > ? ORDER BY code_id LIMIT ?",
+            (kind.name, kind.version, code_id, count),
+        )
+        return tuple(CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows)
+
+    def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:
+        """Codes by id; an erased picture's are missing."""
+        rows = self._rows(
+            "SELECT code_id, image_id, bits FROM code WHERE code_id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(code_ids)),),
+        )
+        return {c: CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows}
+
+    def codes_of_images(self, image_ids: Sequence[int]) -> tuple[CodeRow, ...]:
+        """All codes of these pictures, in commit order. Empty: erased, or recorded without a code."""
+        rows = self._rows(
+            "SELECT code_id, image_id, bits FROM code WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY 1",
+            (json.dumps(list(image_ids)),),
+        )
+        return tuple(CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows)
+
+    def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
+        """Sightings by image id, oldest first."""
+        rows = self._rows(_SIGHTINGS, (json.dumps(list(image_ids)),))
+        found: dict[int, list[Sighting]] = {}
+        for image_id, *fields in rows:
+            found.setdefault(image_id, []).append(_sighting(fields))
+        return {image_id: tuple(sightings) for image_id, sightings in found.items()}
+
+    def counts(self) -> Counts:
+        """Facts about all that is recorded."""
+        images, servable, sightings, pages, sources, newest = self._rows(_COUNTS, ())[0]
+        return Counts(
+            images=images,
+            images_servable=servable,
+            sightings=sightings,
+            pages=pages,
+            sources=sources,
+            newest=parse_utc(newest) if newest else None,
+        )
+
+    def coverage(self, kinds: Sequence[CodeKind]) -> Coverage:
+        """What a look-up over these kinds rests on."""
+        counts = self.counts()
+        return Coverage(
+            images=counts.images_servable,
+            sources=counts.sources,
+            newest=counts.newest,
+            checks=tuple(kind.name for kind in kinds),
+        )
+
+    def sources(self) -> tuple[SourceFacts, ...]:
+        """Every source with what it holds, oldest first."""
+        rows = self._rows(
+            "SELECT source.source_id, name, kind, source.first_seen, COUNT(DISTINCT image_id), COUNT(sighting_id), "
+            "MAX(last_seen) FROM source LEFT JOIN sighting USING (source_id) GROUP BY source.source_id ORDER BY 1",
+            (),
+        )
+        return tuple(
+            SourceFacts(
+                source=Source(id=str(source_id), name=name, kind=kind),
+                images=images,
+                sightings=sightings,
+                first_seen=parse_utc(first),
+                last_seen=parse_utc(last) if last else None,
+            )
+            for source_id, name, kind, first, images, sightings, last in rows
+        )
+
+    def version(self) -> int:
+        """Changes when this or another process committed (SQLite's `data_version` counts the others only)."""
+        return int(self._rows("PRAGMA data_version", ())[0][0]) << 32 | self._own_commits
+
+    def close(self) -> None:
+        """Close the database; what was committed stays."""
+        with self._lock:
+            self._db.close()
+
+    # --- inside ------------------------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return list(self._db.execute(sql, values).fetchall())
+
+    def _writing(self) -> _Writing:
+        return _Writing(self._db, self._lock, self._committed)
+
+    def _committed(self) -> None:
+        self._own_commits += 1
+
+
+class _Writing:
+    """The lock and a transaction, together; counts what was committed."""
+
+    def __init__(self, database: Database, lock: threading.RLock, committed: Callable[[], None]) -> None:
+        self._lock = lock
+        self._committed = committed
+        self._transaction = transaction(database)
+
+    def __enter__(self) -> Database:
+        self._lock.acquire()
+        try:
+            return self._transaction.__enter__()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def __exit__(self, *problem: Any) -> None:
+        try:
+            self._transaction.__exit__(*problem)
+            self._committed()
+        finally:
+            self._lock.release()
+
+
+_SIGHTINGS = """
+SELECT sighting.image_id, image_url.url, page_url.url, caption, source.source_id, source.name, source.kind, locator,
+       sighting.first_seen, sighting.last_seen, verdict.document
+FROM sighting
+JOIN source ON source.source_id = sighting.source_id
+LEFT JOIN url AS image_url ON image_url.url_id = sighting.image_url_id
+LEFT JOIN url AS page_url ON page_url.url_id = sighting.page_url_id
+LEFT JOIN verdict ON verdict.verdict_id = sighting.verdict_id
+WHERE sighting.image_id IN (SELECT value FROM json_each(?))
+ORDER BY sighting.first_seen, sighting.sighting_id
+"""
+
+_COUNTS = """
+SELECT (SELECT COUNT(*) FROM image), (SELECT COUNT(DISTINCT image_id) FROM code), (SELECT COUNT(*) FROM sighting),
+       (SELECT COUNT(*) FROM frontier WHERE kind = 'page' AND state = 'done'),
+       (SELECT COUNT(*) FROM source), (SELECT MAX(last_seen) FROM sighting)
+"""
+
+
+def _sighting(fields: Sequence[Any]) -> Sighting:
+    image_url, page_url, caption, source_id, name, kind, locator, first_seen, last_seen, verdict = fields
+    return Sighting(
+        image_url=image_url,
+        page_url=page_url,
+        caption=caption,
+        source=Source(id=str(source_id), name=name, kind=kind),
+        locator=Locator(**json.loads(locator)) if locator else None,
+        first_seen=parse_utc(first_seen),
+        last_seen=parse_utc(last_seen),
+        verdict=json.loads(verdict) if verdict else {},
+    )
