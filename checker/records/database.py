@@ -1,7 +1,7 @@
 """Opening SQLite files: one module, one library, two ways of keeping a database safe.
 
 `corpus.db` is written by one process and read by many: WAL. `registry.db` holds what may never be lost or forked:
-rollback journal and FULL sync, so that a commit is on the disk before anything is signed (design, D13).
+rollback journal and FULL sync, so that a commit is on the disk before anything is signed (docs/decisions.md, 5).
 
 SQLite comes from pysqlite3 through sqlite-utils and from nowhere else: Debian 12's own 3.40 has the WAL-reset bug
 (fixed in 3.51.3), and two copies of the library in one process drop each other's file locks

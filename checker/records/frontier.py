@@ -10,6 +10,7 @@ repeats at most the addresses that were leased at that moment.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -20,6 +21,8 @@ from checker.model import FoundLink, Outcome, Visit, parse_utc, utc_text
 from checker.records.database import transaction
 from checker.records.interfaces import FrontierCounts, Lease
 from checker.records.rows import host_of, intern_host, intern_url
+
+KINDS = ("page", "image")
 
 
 def queue_link(db: Database, link: FoundLink, *, depth: int, now: datetime) -> tuple[int, int]:
@@ -71,30 +74,36 @@ class CorpusFrontier:
         with self._lock, transaction(self._db) as db:
             return sum(queue_link(db, link, depth=depth, now=now)[1] for link in links)
 
-    def lease(self, *, host: str, seconds: int, now: datetime) -> Lease | None:
+    def lease(self, *, host: str, seconds: int, now: datetime, kinds: Sequence[str] = KINDS) -> Lease | None:
         """Take the next address of `host` that is due, pages before pictures, in the order they were found."""
         with self._lock, transaction(self._db) as db:
             row = db.execute(
                 _LEASE,
-                {"until": utc_text(now + timedelta(seconds=seconds)), "host": host, "now": utc_text(now)},
+                {
+                    "until": utc_text(now + timedelta(seconds=seconds)),
+                    "host": host,
+                    "now": utc_text(now),
+                    "kinds": json.dumps(list(kinds)),
+                },
             ).fetchone()
             if row is None:
                 return None
             url = db.execute("SELECT url FROM url WHERE url_id = ?", (row[0],)).fetchone()[0]
         return Lease(url=url, kind=row[1], depth=row[2], host=host, attempt=row[3])
 
-    def hosts_due(self, *, now: datetime) -> tuple[str, ...]:
+    def hosts_due(self, *, now: datetime, kinds: Sequence[str] = KINDS) -> tuple[str, ...]:
         """Hosts with an address that may be visited now, in the order in which they were met."""
         with self._lock:
-            rows = self._db.execute(_HOSTS_DUE, {"now": utc_text(now)}).fetchall()
+            rows = self._db.execute(_HOSTS_DUE, {"now": utc_text(now), "kinds": json.dumps(list(kinds))}).fetchall()
         return tuple(name for (name,) in rows)
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, *, kinds: Sequence[str] = KINDS) -> datetime | None:
         """When the next address becomes due. None: nothing is left."""
         with self._lock:
             row = self._db.execute(
                 "SELECT MIN(CASE state WHEN 'queued' THEN due_at ELSE lease_until END) FROM frontier "
-                "WHERE state IN ('queued', 'leased')"
+                "WHERE state IN ('queued', 'leased') AND kind IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(kinds)),),
             ).fetchone()
         return parse_utc(row[0]) if row[0] else None
 
@@ -143,12 +152,14 @@ _LEASE = """
 UPDATE frontier SET state = 'leased', lease_until = :until, attempt = attempt + 1 WHERE url_id = (
     SELECT url_id FROM frontier JOIN host USING (host_id) WHERE host.name = :host
     AND ((state = 'queued' AND due_at <= :now) OR (state = 'leased' AND lease_until <= :now))
+    AND kind IN (SELECT value FROM json_each(:kinds))
     ORDER BY kind = 'image', depth, url_id LIMIT 1
 ) RETURNING url_id, kind, depth, attempt
 """
 
 _HOSTS_DUE = """
 SELECT name FROM frontier JOIN host USING (host_id)
-WHERE (state = 'queued' AND due_at <= :now) OR (state = 'leased' AND lease_until <= :now)
+WHERE ((state = 'queued' AND due_at <= :now) OR (state = 'leased' AND lease_until <= :now))
+AND kind IN (SELECT value FROM json_each(:kinds))
 GROUP BY host_id ORDER BY MIN(url_id)
 """

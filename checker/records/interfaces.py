@@ -176,15 +176,20 @@ class Frontier(Protocol):
         """Queue addresses that are not known yet; the number added."""
         ...
 
-    def lease(self, *, host: str, seconds: int, now: datetime) -> Lease | None:
-        """Take the next address of `host` that is due. Expired leases are taken again. None: nothing is due."""
+    def lease(
+        self, *, host: str, seconds: int, now: datetime, kinds: Sequence[str] = ("page", "image")
+    ) -> Lease | None:
+        """Take the next address of `host` and of these kinds that is due; None: nothing is.
+
+        Expired leases are taken again.
+        """
         ...
 
-    def hosts_due(self, *, now: datetime) -> tuple[str, ...]:
+    def hosts_due(self, *, now: datetime, kinds: Sequence[str] = ("page", "image")) -> tuple[str, ...]:
         """Hosts with at least one address that may be visited now, in order of their oldest address."""
         ...
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, *, kinds: Sequence[str] = ("page", "image")) -> datetime | None:
         """When the next address becomes due (queued for later, or a lease that expires). None: nothing is left."""
         ...
 
@@ -206,7 +211,7 @@ class Frontier(Protocol):
 
 
 def verdict_forbids_index(verdict: Verdict) -> bool:
-    """Does what was said keep us from storing a code that look-ups can find (design, D9)?
+    """Does what was said keep us from storing a code that look-ups can find (docs/decisions.md, 9)?
 
     Deny, conditional and unknown do; nothing said does not.
     """

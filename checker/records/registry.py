@@ -13,6 +13,7 @@ commit. What states mean and what is hashed is decided in checker/optout/; here 
 
 from __future__ import annotations
 
+import fcntl
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -90,10 +91,15 @@ class Registry:
             DataError: it cannot be used. NewerDataError: a newer version wrote it.
         """
         try:
-            path.touch(mode=0o600, exist_ok=True)
+            # One at a time: two processes that find no tables would both make them. Never open the database file
+            # itself to look at it: closing it would drop the locks that SQLite holds on it in this process.
+            with path.with_name(f"{path.name}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if not path.exists():
+                    path.touch(mode=0o600)
+                return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
         except OSError as error:
             raise DataError(f"cannot make {path}: {error.strerror}; check the folder's permissions") from error
-        return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
@@ -160,10 +166,8 @@ class Registry:
 
     def withdrawals_due(self, now: datetime) -> tuple[OptOutRow, ...]:
         """Requests whose withdrawal takes effect by now, in the order in which they were recorded."""
-        rows = self._rows(
-            f"{_OPT_OUT} WHERE state = 'withdrawing' AND withdraw_at <= ? ORDER BY opt_out_id", (utc_text(now),)
-        )
-        return tuple(_opt_out_row(row) for row in rows)
+        due = f"{_OPT_OUT} WHERE state = 'withdrawing' AND withdraw_at <= ? ORDER BY opt_out_id"
+        return tuple(_opt_out_row(row) for row in self._rows(due, (utc_text(now),)))
 
     # --- keys --------------------------------------------------------------------------------------------------
 

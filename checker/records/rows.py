@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
-from checker.model import Finding
+from checker.model import Finding, Stance, Use
 
 
 def host_of(url: str) -> str:
@@ -64,3 +64,10 @@ def finding_document(finding: Finding) -> str:
             "inferred": finding.inferred,
         }
     )
+
+
+def read_finding(document: str) -> Finding:
+    """A finding as `finding_document` wrote it."""
+    values = json.loads(document)
+    uses = {Use(use): Stance(stance) for use, stance in values.pop("uses").items()}
+    return Finding(**{**values, "crawl": Stance(values["crawl"]), "uses": uses})

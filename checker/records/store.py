@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from checker.model import (
     CodeKind,
     Coverage,
+    Finding,
     Locator,
     PictureSeen,
     Sighting,
@@ -30,6 +31,7 @@ from checker.model import (
 from checker.records.database import transaction
 from checker.records.interfaces import CodeRow, Counts, Recorded
 from checker.records.recording import record_archived, record_visit
+from checker.records.rows import read_finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,10 @@ class CorpusStore:
         for image_id, *fields in rows:
             found.setdefault(image_id, []).append(_sighting(fields))
         return {image_id: tuple(sightings) for image_id, sightings in found.items()}
+
+    def said_by_pages(self, image_url: str) -> tuple[Finding, ...]:
+        """The robots tags of the pages that show the picture at this address, as they were when last visited."""
+        return tuple(read_finding(document) for (document,) in self._rows(_SAID_BY_PAGES, (image_url,)))
 
     def counts(self) -> Counts:
         """Facts about all that is recorded."""
@@ -204,6 +210,13 @@ LEFT JOIN url AS page_url ON page_url.url_id = sighting.page_url_id
 LEFT JOIN verdict ON verdict.verdict_id = sighting.verdict_id
 WHERE sighting.image_id IN (SELECT value FROM json_each(?))
 ORDER BY sighting.first_seen, sighting.sighting_id
+"""
+
+_SAID_BY_PAGES = """
+SELECT DISTINCT finding.document FROM url JOIN embed ON embed.image_url_id = url.url_id
+JOIN frontier ON frontier.url_id = embed.page_url_id
+JOIN finding ON finding.url_id = embed.page_url_id AND finding.seen_at = frontier.visited_at
+WHERE url.url = ? AND finding.signal IN ('html-robots', 'x-robots-tag') ORDER BY finding.finding_id
 """
 
 _COUNTS = """

@@ -1,0 +1,147 @@
+"""Where a feed comes from: a server over HTTP (C2SP tlog-tiles under /v1/feed), or the log of a data folder here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from checker.errors import InputError, RemoteError
+from checker.optout.entry import OPENING_BYTES_MAX, parse_opening
+from checker.optout.follow import FeedSource
+from checker.optout.log import Log
+from checker.optout.note import NOTE_BYTES_MAX
+from checker.optout.request import OptOuts
+from checker.optout.tree import ENTRIES, TILE_WIDTH, Tile
+from checker.remote import Remote, Reply, connect
+from checker.settings import Settings
+
+TILE_BYTES_MAX = TILE_WIDTH * 34
+"""A full bundle: 256 leaves of 32 bytes, each after 2 bytes of length."""
+PAGE_BYTES_MAX = 64 * 2**20
+"""One page of openings: 10,000 lines at most, of a kilobyte as a rule and `OPENING_BYTES_MAX` at most."""
+KEY_BYTES_MAX = 1024
+KEY_PREFIX = "hibs_"
+
+
+class RemoteFeed:
+    """A feed served over HTTP. The key goes along with openings only, since nothing else needs it."""
+
+    def __init__(self, remote: Remote, name: str, *, key: str | None) -> None:
+        self._remote = remote
+        self._authorization = None if key is None else f"Bearer {key}"
+        self.name = name
+
+    def key(self) -> str:
+        """See `FeedSource.key`."""
+        return self._get("/v1/feed/key", KEY_BYTES_MAX).decode("ascii", errors="replace").strip()
+
+    def checkpoint(self) -> bytes:
+        """See `FeedSource.checkpoint`."""
+        return self._get("/v1/feed/checkpoint", NOTE_BYTES_MAX)
+
+    def tile(self, tile: Tile) -> bytes:
+        """See `FeedSource.tile`."""
+        path = f"/v1/feed/{tile.path}"
+        reply = self._remote.get(path, bytes_max=TILE_BYTES_MAX)
+        if reply.status == 404 and tile.width < TILE_WIDTH:
+            # "Logs MAY delete any partial tile once the corresponding full tile is available" (C2SP tlog-tiles).
+            path = f"/v1/feed/{Tile(tile.level, tile.index, TILE_WIDTH).path}"
+            reply = self._remote.get(path, bytes_max=TILE_BYTES_MAX)
+        return self._body(path, reply)
+
+    def openings(self, start: int) -> Iterator[bytes]:
+        """See `FeedSource.openings`. Asks page after page until one is empty."""
+        while True:
+            path = f"/v1/feed/openings?from={start}"
+            page = self._get(path, PAGE_BYTES_MAX, authorization=self._authorization)
+            lines = page.splitlines()
+            if not lines:
+                return
+            following = parse_opening(lines[-1][:OPENING_BYTES_MAX]).index + 1
+            yield from lines
+            if following <= start:
+                raise RemoteError(f"{self.name} repeats its openings from {start} on; try again later")
+            start = following
+
+    def _get(self, path: str, bytes_max: int, *, authorization: str | None = None) -> bytes:
+        return self._body(path, self._remote.get(path, bytes_max=bytes_max, authorization=authorization))
+
+    def _body(self, path: str, reply: Reply) -> bytes:
+        if reply.status in (401, 403):
+            raise RemoteError(
+                f"{self.name} gives its openings to holders of a feed key only; ask its operator for one and name the "
+                "file that holds it with --key-file"
+            )
+        if reply.status != 200:
+            raise RemoteError(
+                f"{self.name} answered {reply.status} for {path.partition('?')[0]}; check the URL, or try again later"
+            )
+        return reply.body
+
+
+class LocalFeed:
+    """The log of a data folder on this machine. Needs no key: who can read the folder has the openings."""
+
+    def __init__(self, log: Log, name: str) -> None:
+        self._log = log
+        self.name = name
+
+    def key(self) -> str:
+        """See `FeedSource.key`."""
+        return self._log.vkey
+
+    def checkpoint(self) -> bytes:
+        """See `FeedSource.checkpoint`."""
+        return self._log.checkpoint()
+
+    def tile(self, tile: Tile) -> bytes:
+        """See `FeedSource.tile`."""
+        if tile.level == ENTRIES:
+            return self._log.entries(tile.index, tile.width)
+        return self._log.tile(tile.level, tile.index, tile.width)
+
+    def openings(self, start: int) -> Iterator[bytes]:
+        """See `FeedSource.openings`."""
+        return self._log.openings(start, self._log.size - start)
+
+
+@contextmanager
+def open_source(
+    place: str | Path, *, settings: Settings, now: datetime, key_file: Path | None = None
+) -> Iterator[FeedSource]:
+    """Open what a feed comes from: a Path is a data folder, a text the address of a server.
+
+    Raises:
+        InputError: the address is none, or the key file cannot be used.
+        DataError: the data folder holds no log.
+        RemoteError: nothing installed reaches servers.
+    """
+    if isinstance(place, Path):
+        if key_file is not None:
+            raise InputError("--key-file is for a server; a data folder needs none")
+        # Opening signs the log anew when its checkpoint is old: to follow it from here needs no running server.
+        with OptOuts.open(place, settings, now=now, create=False) as opt_outs:
+            yield LocalFeed(opt_outs.log, str(place))
+        return
+    if not place.startswith(("https://", "http://")):
+        raise InputError(f"{place} is no address of a server; it begins with https:// (or use --data DATA)")
+    key = read_key_file(key_file) if key_file is not None else None
+    yield RemoteFeed(connect(place), place.rstrip("/"), key=key)
+
+
+def read_key_file(path: Path) -> str:
+    """The feed key in a file, as `hibs keys create` prints it.
+
+    Raises:
+        InputError: the file cannot be read or holds no such key. The message does not repeat what it holds.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(KEY_BYTES_MAX).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read a feed key from {path}; check the path and the file") from error
+    if not text.startswith(KEY_PREFIX) or not text.isprintable() or " " in text:
+        raise InputError(f"{path} holds no feed key; it is one line that begins with {KEY_PREFIX}")
+    return text

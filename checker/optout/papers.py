@@ -1,0 +1,119 @@
+"""The two files that whoever opts out takes home, and reading whatever they come back with.
+
+    NUMBER.receipt.json     the proof: to show
+    NUMBER.withdraw.txt     the secret: to keep, mode 0600
+
+The folder is tried before anything is recorded, because an entry whose code could not be written down could never be
+withdrawn.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from checker.errors import DataError, InputError
+from checker.optout.log import write_private
+from checker.optout.receipt import RECEIPT_BYTES_MAX, read_receipt
+from checker.optout.tokens import CODE_PREFIX, NUMBER, read_number, read_withdraw_code
+
+
+@dataclass(frozen=True, slots=True)
+class Papers:
+    """A folder that was found to be writable."""
+
+    folder: Path
+    temporary: Path
+
+    def keep(self, number: str, *, receipt: bytes, withdraw: str) -> tuple[Path, Path]:
+        """Write both files, each as a whole or not at all: the paths of receipt and withdraw file.
+
+        Raises:
+            DataError: the disk failed after the opt-out was recorded; the message holds the withdraw code, which
+                would be lost otherwise.
+        """
+        made = []
+        try:
+            for name, data in ((f"{number}.receipt.json", receipt), (f"{number}.withdraw.txt", withdraw.encode())):
+                write_private(self.temporary / name, data)
+                made.append((self.temporary / name).rename(self.folder / name))
+        except (OSError, DataError) as error:
+            raise DataError(
+                f"the opt-out {number} was recorded, but its files could not be written into {self.folder}; "
+                f"write down the withdraw code now: {withdraw.partition(chr(10))[0]}"
+            ) from error
+        return made[0], made[1]
+
+
+@contextmanager
+def papers(folder: Path) -> Iterator[Papers]:
+    """Make sure that files can be written into `folder`, before anything is recorded; leave nothing but them.
+
+    Raises:
+        InputError: it is a file, or cannot be written.
+    """
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".hibs-", dir=folder))
+    except OSError as error:
+        raise InputError(f"cannot write the receipt into {folder}: {error.strerror}; give another --out") from error
+    try:
+        yield Papers(folder=folder, temporary=temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if made and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """What a person came with."""
+
+    number: str | None
+    code: str | None
+    """The withdraw code. None: they have the number only, which is public."""
+
+
+def read_paper(text: str) -> Paper:
+    """Read a receipt file, a withdraw file, a number or a withdraw code. A receipt is not verified here.
+
+    Raises:
+        InputError: it is none of these. VerificationError: it is a file, and no receipt.
+    """
+    path = Path(text)
+    if path.is_file():
+        data = read_file(path)
+        if data.lstrip().lower().startswith(CODE_PREFIX.encode()):
+            return _read_withdraw_file(path, data.decode("ascii", errors="replace"))
+        return Paper(number=read_receipt(data).number, code=None)
+    code, number = read_withdraw_code(text), read_number(text)
+    if code is None and not NUMBER.fullmatch(number):
+        raise InputError(f"{text} is no receipt file, withdraw file, number or withdraw code; check the path")
+    return Paper(number=None, code=code) if code else Paper(number=number, code=None)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a receipt or withdraw file, no more of it than a receipt can have and one.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(RECEIPT_BYTES_MAX + 1)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
+
+
+def _read_withdraw_file(path: Path, text: str) -> Paper:
+    line, _, rest = text.lstrip().partition("\n")
+    code, number = read_withdraw_code(line), re.search(NUMBER, rest)
+    if code is None:
+        raise InputError(f"the first line of {path} is no whole withdraw code; take the file as it was written")
+    return Paper(number=number[0] if number else None, code=code)

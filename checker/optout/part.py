@@ -1,0 +1,277 @@
+"""Honour one part: folders of pictures in, rows with decisions and a copy of what may be kept out.
+
+Rules:
+
+1. Every file below a source is one row, folder by folder and sorted by name; nothing is left out silently. A link is
+   not followed.
+2. The bytes that were judged are the bytes that are copied: a file is read once.
+3. Only `keep` goes over. Copies and decisions are written beside their final names and renamed when all is done, so
+   a run that was killed leaves nothing that looks finished, and the same command does it again from the start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, TextIO
+
+from checker.errors import InputError
+from checker.fingerprint import fingerprint_bytes, parse_code
+from checker.fingerprint.pictures import PICTURE_SUFFIXES
+from checker.model import Picture, Sha256, Unreadable, UnreadableReason
+from checker.optout.honour import Action, Decision, OptOutTable
+from checker.settings import Settings
+
+OTHER_PICTURE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".jp2", ".jxl", ".svg", ".psd"})
+"""Names of pictures that are not read here: such a file is `unreadable`, never `no-picture`."""
+
+Codes = Mapping[str, Picture]
+"""Pictures by SHA-256 whose codes were made before, so that they need no decoding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One file and what was decided about it."""
+
+    path: Path
+    """The source as given, and the way down from it."""
+    target: PurePath
+    """Where a kept copy goes, relative to the destination."""
+    decision: Decision
+    body: bytes
+    """What was judged; empty where it is not to be kept."""
+    decoded: bool
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """The row of the report."""
+        return {"path": str(self.path), **self.decision.to_dict()}
+
+
+def honour_files(
+    table: OptOutTable, sources: Sequence[Path], settings: Settings, *, codes: Codes | None = None
+) -> Iterator[Row]:
+    """Decide about every file of every source, one at a time.
+
+    Args:
+        sources: folders, none inside another.
+        codes: made before; a file whose SHA-256 is among them is not decoded.
+    Raises:
+        InputError: a source is no folder, cannot be listed, holds no file, or two of them overlap.
+    """
+    _check_sources(sources)
+    return _rows(table, sources, settings, codes or {})
+
+
+def _rows(table: OptOutTable, sources: Sequence[Path], settings: Settings, codes: Codes) -> Iterator[Row]:
+    for source in sources:
+        prefix = PurePath() if len(sources) == 1 else PurePath(source.resolve().name)
+        for path in _files(source):
+            body = _read(path, settings)
+            named = path.suffix.lower() in PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES
+            known = None if isinstance(body, Unreadable) else codes.get(hashlib.sha256(body).hexdigest())
+            picture = body if isinstance(body, Unreadable) else known or fingerprint_bytes(body, settings)
+            decision = table.decide_picture(picture, named_as_picture=named)
+            yield Row(
+                path=path,
+                target=prefix / path.relative_to(source),
+                decision=decision,
+                body=body if isinstance(body, bytes) and decision.action is Action.KEEP else b"",
+                decoded=known is None and isinstance(picture, Picture),
+            )
+
+
+def _check_sources(sources: Sequence[Path]) -> None:
+    whole = [source.resolve() for source in sources]
+    for source, at in zip(sources, whole, strict=True):
+        if not source.is_dir():
+            what = "there is no such folder" if not source.exists() else "this is no folder"
+            raise InputError(
+                f"{source}: {what}; honour reads folders of pictures (archives, Parquet and lists are not read yet)"
+            )
+        if any(at.is_relative_to(other) for other in whole if other is not at):
+            raise InputError(f"{source} lies inside another source; name each folder once")
+        if next(_files(source), None) is None:
+            raise InputError(f"{source} holds no file; check the path")
+    names = [at.name for at in whole]
+    if len(set(names)) < len(names):
+        raise InputError("two sources have the same name, so their copies would mix; honour them one by one")
+
+
+def _files(source: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot list the folder {error.filename}: {error.strerror}; check its permissions")
+
+    for folder, folders, files in os.walk(source, onerror=refuse):
+        folders.sort()
+        # A link to a folder is listed among the folders and not entered; it is a row all the same.
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        yield from (Path(folder, name) for name in sorted(files + links))
+
+
+def _read(path: Path, settings: Settings) -> bytes | Unreadable:
+    """The bytes of a regular file, one more than the limit at most."""
+    try:
+        # Asked before opening: to open a named pipe would wait for its writer for ever.
+        if not stat.S_ISREG(path.lstat().st_mode):
+            return Unreadable(UnreadableReason.MISSING, "this is a link or no ordinary file; honour what it points to")
+        with path.open("rb") as file:
+            return file.read(settings.picture_bytes_max + 1)
+    except OSError as error:
+        return Unreadable(
+            UnreadableReason.MISSING, f"the file cannot be read ({error.strerror}); check its permissions"
+        )
+
+
+def read_codes(path: Path) -> dict[str, Picture]:
+    """Read codes made before by `hibs fingerprint --json`: JSON lines, pictures by their SHA-256.
+
+    Raises:
+        InputError: the file cannot be read, or a line of it is not such a line.
+    """
+    found: dict[str, Picture] = {}
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    document = json.loads(line)
+                    if document.get("sha256") and (document.get("codes") or document.get("plain")):
+                        found[document["sha256"]] = _known_picture(document)
+                except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
+                    raise InputError(
+                        f"{path} line {number} is no line of `hibs fingerprint --json`; make the file with that command"
+                    ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no JSON lines; make the codes with `hibs fingerprint --json`") from error
+    except OSError as error:
+        raise InputError(f"cannot read the codes in {path}: {error.strerror}; check the path") from error
+    return found
+
+
+def _known_picture(document: Mapping[str, Any]) -> Picture:
+    plain = bool(document["plain"])
+    codes = {} if plain else document["codes"]
+    return Picture(
+        sha256=Sha256(document["sha256"]),
+        byte_size=0,
+        width=document["width"],
+        height=document["height"],
+        format=document["format"],
+        fingerprints=tuple(parse_code(name, code["version"], code["hex"]) for name, code in codes.items()),
+        plain=plain,
+    )
+
+
+class Destination:
+    """Where kept files and decisions go until all is done. Made by `destination`."""
+
+    def __init__(self, folder: Path, decisions: TextIO) -> None:
+        self._folder = folder
+        self._decisions = decisions
+
+    def add(self, row: Row) -> None:
+        """Write the decision of a row, and its bytes where they are kept."""
+        self._decisions.write(json.dumps(row.to_dict()) + "\n")
+        if row.decision.action is Action.KEEP:
+            target = self._folder / row.target
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(row.body)
+
+
+@contextmanager
+def destination(dest: Path, sources: Sequence[Path]) -> Iterator[Destination]:
+    """Fill `dest` with what is kept and `dest.decisions.ndjson` with every decision; both appear at the end.
+
+    Raises:
+        InputError: `dest` lies inside a source, exists and is not empty, or cannot be written.
+    """
+    for source in sources:
+        if dest.resolve().is_relative_to(source.resolve()):
+            raise InputError(f"{dest} lies inside the source {source}; choose a folder outside of it")
+    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
+        raise InputError(f"{dest} exists and is not empty; choose another folder or empty this one")
+    partial = dest.with_name(f".{dest.name}.partial")
+    decisions = dest.with_name(f".{dest.name}.decisions.partial")
+    try:
+        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+        partial.mkdir(parents=True)
+        try:
+            with decisions.open("w", encoding="utf-8") as file:
+                yield Destination(partial, file)
+            decisions.replace(dest.with_name(f"{dest.name}.decisions.ndjson"))
+            partial.replace(dest)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+            decisions.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {dest}: {error.strerror}; make room or choose another folder") from error
+
+
+class Report:
+    """One JSON document about one run, written row by row so that its size needs no memory. Made by `report`."""
+
+    def __init__(self, file: TextIO, feed: Mapping[str, Any]) -> None:
+        self._file = file
+        self._separator = ""
+        file.write('{"feed": ' + json.dumps(feed) + ', "rows": [')
+
+    def add(self, row: Row) -> None:
+        """Write one row."""
+        self._file.write(self._separator + "\n" + json.dumps(row.to_dict()))
+        self._separator = ","
+
+    def end(self, counts: Mapping[str, int]) -> None:
+        """Write the counts and close the document."""
+        self._file.write('\n], "counts": ' + json.dumps(counts) + "}\n")
+
+
+@contextmanager
+def report(path: Path, sources: Sequence[Path], feed: Mapping[str, Any]) -> Iterator[Report]:
+    """Write `path` when all is done.
+
+    Raises:
+        InputError: it lies inside a source, where the next run would take it for data, or cannot be written.
+    """
+    for source in sources:
+        if path.resolve().is_relative_to(source.resolve()):
+            raise InputError(f"{path} lies inside the source {source}; write the report elsewhere")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        try:
+            with partial.open("w", encoding="utf-8") as file:
+                yield Report(file, feed)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write the report {path}: {error.strerror}; choose another place") from error
+
+
+def counts_of(actions: Counter[Action]) -> dict[str, int]:
+    """Rows in all and by action; every action has a number."""
+    return {"rows": sum(actions.values()), **{action.value: actions[action] for action in Action}}
+
+
+def row_line(row: Row) -> str:
+    """One file for a person: path, decision, reason, and what decided."""
+    decision = row.decision
+    near = (
+        "" if decision.entry is None else f"  entry {decision.entry}, {decision.distance_bits} bits ({decision.code})"
+    )
+    return f"{row.path}  {decision.action}  {decision.reason}{near}"
+
+
+def summary_line(counts: Mapping[str, int], table: OptOutTable, *, decoded: int) -> str:
+    """The last line for a person; the four numbers add up to the first."""
+    parts = ", ".join(f"{action.value} {counts[action.value]:,}" for action in Action)
+    return (
+        f"{counts['rows']:,} files: {parts}; {decoded:,} pictures decoded; "
+        f"feed size {table.feed_size:,}, {table.opt_outs:,} opt-outs standing"
+    )
