@@ -107,24 +107,19 @@ class InProcessDecoder:
 
 
 def _decode(image: Image.Image) -> Pixels:
-    image_format = image.format or ""
-    if image_format == "PNG":
-        # Reading the EXIF of a PNG decodes it. An error that is swallowed there does not come again, and the lower
-        # half of a damaged picture would be black and count.
-        image.load()
-    orientation = _orientation(image)
+    # A JPEG with further pictures behind it (telephones add depth maps) is "MPO" to Pillow, a JPEG to everybody else.
+    image_format = "JPEG" if image.format == "MPO" else image.format or ""
     width, height = image.size
     profile = _foreign_profile(image)
     if image_format == "JPEG":
         image.draft("RGB" if profile else "L", (DRAFT_SIDE_PX, DRAFT_SIDE_PX))
     grey = _grey64_by_profile(image, profile) if profile else _shrink(_opaque(image).convert("L"))
+    orientation = _orientation(image)  # not before: the EXIF of a PNG may stand behind its pixels
     if orientation in _TURNS:
         grey = grey.transpose(_TURNS[orientation])
     if orientation >= 5:
         width, height = height, width
-    # A JPEG with further pictures behind it (telephones add depth maps) is "MPO" to Pillow, a JPEG to everybody else.
-    named = "JPEG" if image_format == "MPO" else image_format
-    return Pixels(grey64=np.asarray(grey, dtype=np.uint8), width=width, height=height, format=named)
+    return Pixels(grey64=np.asarray(grey, dtype=np.uint8), width=width, height=height, format=image_format)
 
 
 def _shrink(image: Image.Image) -> Image.Image:
@@ -176,8 +171,11 @@ def _grey64_by_profile(image: Image.Image, profile: ImageCms.ImageCmsProfile) ->
 
 
 def _orientation(image: Image.Image) -> int:
+    """The turn that EXIF asks for. Not by `getexif()`, which takes XMP's word where EXIF has none; no browser does."""
+    exif = Image.Exif()
     try:
-        value = image.getexif().get(_EXIF_ORIENTATION, 1)
+        exif.load(image.info.get("exif") or b"")
+        value = exif.get(_EXIF_ORIENTATION, 1)
     except _PILLOW_ERRORS:
         return 1  # damaged metadata says nothing about how the picture lies
     return value if isinstance(value, int) and 1 <= value <= 8 else 1

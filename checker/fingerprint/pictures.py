@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -60,11 +61,16 @@ def picture_files(paths: Iterable[Path]) -> Iterator[Path]:
         InputError: a folder cannot be listed.
     """
     for path in paths:
-        if not path.is_dir():
+        if path.is_dir():
+            yield from sorted(_below(path))
+        else:
             yield path
-            continue
-        try:
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
-        except OSError as error:
-            raise InputError(f"cannot list the folder {path}: {error.strerror}; check its permissions") from error
-        yield from (p for p in found if p.is_file() and not p.is_symlink())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    def refuse(error: OSError) -> None:
+        raise InputError(f"cannot list the folder {error.filename}: {error.strerror}; check its permissions")
+
+    for name, _, files in os.walk(folder, onerror=refuse):
+        found = (Path(name) / file for file in files)
+        yield from (p for p in found if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file() and not p.is_symlink())
