@@ -70,7 +70,6 @@ def answer_json(document: Any) -> None:
 def printable(text: str) -> str:
     """Show control and direction characters as codes.
 
-    Captions and addresses come from strangers; an escape sequence among them could rewrite what a terminal shows
-    (threats, finding F18).
+    Captions and addresses come from strangers; an escape sequence among them could rewrite what a terminal shows.
     """
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)

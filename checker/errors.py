@@ -33,7 +33,7 @@ class EmptyCorpusError(InputError):
 
 
 class NotACodeError(InputError):
-    """The bits given cannot come from a real picture (threats, finding F6: every real code has 128 bits set)."""
+    """The bits given cannot come from a real picture (every real code has 128 bits set; docs/decisions.md, 4)."""
 
 
 class TooPlainError(InputError):

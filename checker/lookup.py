@@ -17,27 +17,12 @@ from typing import Any
 from checker.errors import EmptyCorpusError
 from checker.fingerprint import fingerprint_bytes
 from checker.handles import Handles
-from checker.model import (
-    PHASH256,
-    CheckStatus,
-    Coverage,
-    Fingerprint,
-    Match,
-    MatchKind,
-    Orientation,
-    Picture,
-    Report,
-    Sighting,
-    Stance,
-    Unreadable,
-    Use,
-    Withheld,
-    utc_text,
-)
+from checker.model import PHASH256, Fingerprint, Picture, Sighting, Stance, Unreadable, Use, utc_text
 from checker.records.folder import DataFolder
 from checker.records.index import ScanIndex
 from checker.records.interfaces import CodeRow, Counts
 from checker.records.store import SourceFacts
+from checker.report import CheckStatus, Coverage, Match, MatchKind, Orientation, Report, Withheld
 from checker.settings import Settings
 
 TOO_PLAIN = "This picture has too little in it to tell it from others (for example a plain wall)."

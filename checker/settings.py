@@ -25,15 +25,15 @@ class Settings:
     picture_pixels_max: int = 50_000_000
     """Largest picture decoded, in pixels: above a 48-megapixel camera, below Pillow's 89 million."""
     match_distance_bits_max: int = 31
-    """phash256 codes this near are copies; the nearest of 179,700 unrelated pairs lay 84 apart (design, D1)."""
+    """phash256 codes this near are copies; of 179,700 unrelated pairs the nearest lay 84 apart (docs/decisions.md, 4)."""
     opt_out_distance_bits_max: int = 31
     """The same radius for hiding a picture and for `honour`."""
     feed_age_days_max: int = 7
-    """`honour` refuses a feed that was signed longer ago (threats, finding F12)."""
+    """`honour` refuses a feed that was signed longer ago: what was asked since is not in it."""
     withdraw_after_days: int = 7
-    """A withdrawal takes effect after this time, so that a stolen code can be noticed (threats, finding F9)."""
+    """A withdrawal takes effect after this time, so that a stolen code can be noticed."""
     opt_outs_per_day_max: int = 20
-    """Photos that one network address may opt out in a day over HTTP (threats, finding F8)."""
+    """Photos that one network address may opt out in a day over HTTP."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:

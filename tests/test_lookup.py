@@ -15,23 +15,11 @@ from PIL import Image
 from checker.errors import DataError, EmptyCorpusError
 from checker.fingerprint import fingerprint_file
 from checker.lookup import Checker, match_document, report_document
-from checker.model import (
-    CheckStatus,
-    FoundLink,
-    Locator,
-    MatchKind,
-    Outcome,
-    Picture,
-    PictureSeen,
-    Stance,
-    Use,
-    Verdict,
-    Visit,
-    Withheld,
-)
+from checker.model import FoundLink, Locator, Outcome, Picture, PictureSeen, Stance, Use, Verdict, Visit
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts
 from checker.records.folder import DataFolder
+from checker.report import CheckStatus, MatchKind, Withheld
 from checker.settings import Settings
 
 SILENT = Verdict(crawl=Stance.ALLOW, uses=dict.fromkeys(Use, Stance.UNSPECIFIED), findings=())

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from checker.model import CodeKind, Coverage, FoundLink, Locator, PictureSeen, Sighting, Source, Verdict, Visit
+from checker.model import CodeKind, FoundLink, Locator, PictureSeen, Sighting, Source, Verdict, Visit
+from checker.report import Coverage
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,22 +16,12 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from checker.model import (
-    CodeKind,
-    Coverage,
-    Finding,
-    Locator,
-    PictureSeen,
-    Sighting,
-    Source,
-    Visit,
-    parse_utc,
-    utc_text,
-)
+from checker.model import CodeKind, Finding, Locator, PictureSeen, Sighting, Source, Visit, parse_utc, utc_text
 from checker.records.database import transaction
 from checker.records.interfaces import CodeRow, Counts, Recorded
 from checker.records.recording import record_archived, record_visit
 from checker.records.rows import read_finding
+from checker.report import Coverage
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,60 @@
+"""The command `hibs`: puts the commands of all three packages together. Decides nothing.
+
+checker's own commands are named here; those of crawler and api come through the entry-point group `hibs.commands`,
+so that no package imports another to its right.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points, version
+from typing import Annotated
+
+import typer
+
+from checker.commands import check, feed, fingerprint, honour, keys, optout, signals
+from checker.console import answer
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    build_app()(prog_name="hibs")
+
+
+def build_app() -> typer.Typer:
+    """All commands, in the order in which a newcomer meets them."""
+    app = typer.Typer(
+        name="hibs",
+        help="Have I Been Scraped: find copies of photos, say no with a receipt, make that no count.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,  # a traceback with locals would print what people asked about
+        rich_markup_mode=None,
+    )
+    app.callback()(_root)
+    plugged = {point.name: point for point in entry_points(group="hibs.commands")}
+    for name in ("demo", "crawl", "ingest"):
+        if name in plugged:
+            app.command(name)(plugged.pop(name).load())
+    app.command("fingerprint")(fingerprint.fingerprint)
+    app.command("check")(check.check)
+    app.command("signals")(signals.signals)
+    app.add_typer(optout.app, name="opt-out")
+    app.add_typer(feed.app, name="feed")
+    app.command("honour")(honour.honour)
+    app.add_typer(keys.app, name="keys")
+    for name, point in sorted(plugged.items()):
+        app.command(name)(point.load())
+    return app
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        answer(f"hibs {version('haveibeenscraped')}")
+        raise typer.Exit
+
+
+def _root(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """The root command's own options."""

@@ -1,0 +1,90 @@
+"""`hibs fingerprint`: the codes of pictures, without a database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from checker.console import ExitCode, answer, answer_json, command, say
+from checker.errors import InputError
+
+if TYPE_CHECKING:
+    from checker.model import Picture, Unreadable
+
+
+@command
+def fingerprint(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document a picture, one a line.")] = False,
+) -> None:
+    """Print the photo codes of pictures. Nothing is stored and nothing is sent.
+
+    Examples:
+
+      hibs fingerprint selfie.jpg
+
+      hibs fingerprint photos/ --json > codes.ndjson
+    """
+    import os
+
+    from checker.fingerprint import fingerprint_file, picture_files
+    from checker.model import PHASH256, Unreadable
+    from checker.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    refuse_only_missing(paths)
+    failed = 0
+    for path in picture_files(paths):
+        picture = fingerprint_file(path, settings)
+        failed += isinstance(picture, Unreadable)
+        if as_json:
+            answer_json(picture_document(path, picture))
+        elif isinstance(picture, Unreadable):
+            say(f"{path}: {picture.detail}")
+        else:
+            code = picture.fingerprint(PHASH256)
+            note = "  too plain to tell it from others" if picture.plain else ""
+            answer(f"{code.hex if code else '-'}  {path}{note}")
+    if failed:
+        raise typer.Exit(int(ExitCode.PARTLY))
+
+
+def refuse_only_missing(paths: list[Path]) -> None:
+    """One missing path among several is a row; the only one is a mistake of the caller.
+
+    Raises:
+        InputError: the only path does not exist.
+    """
+    if len(paths) == 1 and not paths[0].exists():
+        raise InputError(f"there is no file or folder {paths[0]}; check the path")
+
+
+def picture_document(path: Path, picture: Picture | Unreadable) -> dict[str, Any]:
+    """The contract's JSON for one picture."""
+    from checker.model import Unreadable
+
+    if isinstance(picture, Unreadable):
+        return {
+            "path": str(path),
+            "status": "unreadable",
+            "reason": picture.detail,
+            "width": None,
+            "height": None,
+            "format": None,
+            "sha256": None,
+            "codes": {},
+            "plain": None,
+        }
+    return {
+        "path": str(path),
+        "status": "too-plain" if picture.plain else "ok",
+        "reason": None,
+        "width": picture.width,
+        "height": picture.height,
+        "format": picture.format,
+        "sha256": picture.sha256,
+        "codes": {f.kind.name: {"version": f.kind.version, "hex": f.hex} for f in picture.fingerprints},
+        "plain": picture.plain,
+    }

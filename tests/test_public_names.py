@@ -1,0 +1,30 @@
+"""`import checker` is quick, and what it promises is there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import checker
+
+
+@pytest.mark.parametrize("name", checker.__all__)
+def test_every_public_name_loads(name: str) -> None:
+    assert getattr(checker, name).__name__ == name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nothing_of_this_name"):
+        checker.nothing_of_this_name  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "code", ["import checker", "from checker.cli import build_app; build_app()"], ids=["import checker", "hibs --help"]
+)
+def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
+    heavy = ("fastapi", "aiohttp", "scipy", "numpy", "PIL", "imagehash", "pyarrow", "onnxruntime", "pysqlite3")
+    program = f"import sys; {code}; print([m for m in {heavy!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
