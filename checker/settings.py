@@ -25,7 +25,7 @@ class Settings:
     picture_pixels_max: int = 50_000_000
     """Largest picture decoded, in pixels: above a 48-megapixel camera, below Pillow's 89 million."""
     match_distance_bits_max: int = 31
-    """phash256 codes this near are copies; of 179,700 unrelated pairs the nearest lay 84 apart (docs/decisions.md, 4)."""
+    """phash256 codes this near are copies; the nearest of 179,700 unrelated pairs lay 84 apart (decision 4)."""
     opt_out_distance_bits_max: int = 31
     """The same radius for hiding a picture and for `honour`."""
     feed_age_days_max: int = 7

@@ -1,0 +1,141 @@
+"""A `Report` in words: what is shown for an answer, line by line, before any markup.
+
+Rules: a possible copy is shown apart and never counted as found; a withheld place has one wording whatever the reason;
+"first" always says that it was we who saw it; addresses are text, because whoever follows one shows himself to the
+site (a stalker may have planted it).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from api.words import Words
+from checker.console import printable
+from checker.model import Sighting, Stance, Use
+from checker.report import Coverage, Match, MatchKind, Orientation, Report
+
+STALE_AFTER = timedelta(days=30)
+"""From then on an answer says aloud how old the newest picture is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a copy was seen."""
+
+    image_url: str | None
+    page_url: str | None
+    caption: str | None
+    source: str
+    source_id: str
+    record: str | None
+    """Which file and row of the source."""
+    seen: str
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One match."""
+
+    title: str
+    places: tuple[Place, ...]
+    withheld: str | None
+    chance: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The whole answer."""
+
+    found: bool
+    heading: str
+    copies: tuple[Copy, ...]
+    possible: tuple[Copy, ...]
+    coverage: tuple[str, ...]
+
+
+def answer_words(report: Report, words: Words, *, now: datetime) -> Answer:
+    """Put a report into words."""
+    sure = tuple(_copy(m, words) for m in report.matches if m.kind is not MatchKind.POSSIBLE)
+    possible = tuple(_copy(m, words) for m in report.matches if m.kind is MatchKind.POSSIBLE)
+    parts = []
+    if sure:
+        parts.append(words.count("answer.found", len(sure)))
+    if possible:
+        parts.append(words.count("answer.possible", len(possible)))
+    heading = words.say("answer.found", what=", ".join(parts)) if sure else words.say("answer.not-found")
+    return Answer(bool(sure), heading, sure, possible, coverage_words(report.coverage, words, now=now))
+
+
+def coverage_words(coverage: Coverage, words: Words, *, now: datetime) -> tuple[str, ...]:
+    """What was looked at, in one or two sentences; with nothing looked at, that there is no answer."""
+    if coverage.images == 0 or coverage.newest is None:
+        return (words.say("coverage.empty"),)
+    sources = words.count("coverage.sources", coverage.sources)
+    pictures = words.count("coverage.pictures", coverage.images)
+    first = words.say("coverage.looked", pictures=pictures, sources=sources, day=words.day(coverage.newest))
+    if now - coverage.newest > STALE_AFTER:
+        return (first, words.count("coverage.stale", (now - coverage.newest).days))
+    return (first,)
+
+
+def said_words(verdict: Mapping[str, str], words: Words) -> str:
+    """What the publisher had said, as "no AI training, no automatic analysis"."""
+    if not verdict:
+        return words.say("said.not-asked")
+    spoken: list[str] = []
+    for use in Use:
+        stance = verdict.get(use.value, Stance.UNSPECIFIED.value)
+        if stance != Stance.UNSPECIFIED.value:
+            spoken.append(words.say(f"said.{stance}", use=words.say(f"use.{use.value}")))
+    return ", ".join(spoken) if spoken else words.say("said.nothing")
+
+
+def _copy(match: Match, words: Words) -> Copy:
+    title = words.say(f"kind.{match.kind.value}")
+    if match.orientation is not Orientation.AS_IS:
+        title = words.say("kind.how", kind=title, how=words.say(f"orientation.{match.orientation.value}"))
+    withheld = None
+    if match.withheld:
+        month = words.month(match.withheld.first_seen_month)
+        withheld = words.count("answer.withheld", match.withheld.count, month=month)
+    chance = None
+    if match.expected_chance_matches is not None:
+        chance = words.say("answer.chance", expected=f"{match.expected_chance_matches:.1g}")
+    return Copy(title, tuple(_place(s, words) for s in match.sightings), withheld, chance)
+
+
+def _place(sighting: Sighting, words: Words) -> Place:
+    first, last = words.day(sighting.first_seen), words.day(sighting.last_seen)
+    seen = words.say("place.seen-once" if first == last else "place.seen", first=first, last=last)
+    return Place(
+        image_url=_address(sighting.image_url),
+        page_url=_address(sighting.page_url),
+        caption=printable(sighting.caption) if sighting.caption else None,
+        source=printable(sighting.source.name),
+        source_id=sighting.source.id,
+        record=_record(sighting, words),
+        seen=seen,
+        said=said_words(sighting.verdict, words),
+    )
+
+
+def _record(sighting: Sighting, words: Words) -> str | None:
+    locator = sighting.locator
+    if locator is None or locator.file is None:
+        return None
+    parts = [printable(locator.file)]
+    if locator.row is not None:
+        parts.append(words.say("place.row", row=words.number(locator.row)))
+    if locator.key is not None:
+        parts.append(printable(locator.key))
+    return ", ".join(parts)
+
+
+def _address(url: str | None) -> str | None:
+    """An address as text. Other schemes than http(s) are never shown: `javascript:` is no place."""
+    if url is None or not url.lower().startswith(("http://", "https://")):
+        return None
+    return printable(url)

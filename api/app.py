@@ -1,0 +1,145 @@
+"""`create_app`: wiring, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from api.assets import StaticAssets
+from api.deps import Service, wants_page
+from api.guards import Guards
+from api.limits import DailyQuota, Gate
+from api.pages import Pages
+from api.problems import STATUS, ProblemError, ProblemKind, problem_response
+from api.routes import facts, feed, lookup, optout, pages
+from api.schemas import invalid_request
+from api.words import words
+from checker.errors import EmptyCorpusError
+from checker.lookup import Checker
+from checker.optout.request import OptOuts
+from checker.settings import Settings
+
+
+def utc_now() -> datetime:
+    """The real clock."""
+    return datetime.now(tz=UTC)
+
+
+def create_app(
+    folder: Path,
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = utc_now,
+    allowed_hosts: tuple[str, ...] = (),
+) -> FastAPI:
+    """Open a data folder and answer over it. The databases close when the app shuts down.
+
+    Args:
+        allowed_hosts: names this service is reached by, beside those of loopback.
+    Raises:
+        DataError: the folder cannot be used.
+        LogBehindError: its log must not go on.
+    """
+    checker = Checker.open(folder, settings)
+    try:
+        opt_outs = OptOuts.open(folder, settings, now=clock())
+    except BaseException:
+        checker.close()
+        raise
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            opt_outs.close()
+            checker.close()
+
+    app = FastAPI(
+        title="Have I Been Scraped",
+        summary="Find copies of a photo, say no with a receipt, follow the list of those who did.",
+        version=version("haveibeenscraped"),
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's own page loads scripts from a CDN; ours is routes/pages.py
+        redoc_url=None,
+        redirect_slashes=False,
+        # FastAPI reports requests to OpenTelemetry where the environment has it, refused input included.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    app.state.service = Service(
+        checker=checker,
+        opt_outs=opt_outs,
+        settings=settings,
+        clock=clock,
+        gate=Gate(),
+        opt_out_quota=DailyQuota(settings.opt_outs_per_day_max),
+        pages=Pages(words(), settings),
+    )
+    for routes in (lookup, optout, feed, facts, pages):
+        app.include_router(routes.router)
+    app.mount("/static", StaticAssets())
+    _answer_errors(app)
+    app.add_middleware(Guards, allowed_hosts=allowed_hosts)
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every error has the one shape of problems.py."""
+
+    async def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, ProblemError)
+        return _response(request, error)
+
+    async def empty(request: Request, _: Exception) -> Response:
+        return _response(request, ProblemError(ProblemKind.CORPUS_EMPTY))
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Only the names of our own parameters; FastAPI's answer would repeat what was sent.
+        places = [str(found["loc"][-1]) for found in error.errors()]
+        return _response(request, invalid_request(places))
+
+    async def by_status(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        kind = _KIND_OF_STATUS.get(error.status_code, ProblemKind.INVALID_REQUEST)
+        return _response(request, ProblemError(kind, headers=error.headers))
+
+    async def unforeseen(request: Request, _: Exception) -> Response:
+        return _response(request, ProblemError(ProblemKind.INTERNAL_ERROR))
+
+    app.add_exception_handler(ProblemError, ours)
+    app.add_exception_handler(EmptyCorpusError, empty)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, by_status)
+    app.add_exception_handler(Exception, unforeseen)
+
+
+_KIND_OF_STATUS = {
+    404: ProblemKind.NOT_FOUND,
+    405: ProblemKind.METHOD_NOT_ALLOWED,
+    413: ProblemKind.TOO_LARGE,
+}
+
+
+def _response(request: Request, problem: ProblemError) -> Response:
+    """JSON for programs; a page for a person who followed a link to nowhere."""
+    if request.method == "GET" and wants_page(request) and not request.url.path.startswith("/v1/"):
+        service: Service = request.app.state.service
+        status = STATUS[problem.kind]
+        return service.pages.page("problem.html", status_code=status, kind=problem.kind.value, status=status)
+    return problem_response(problem)

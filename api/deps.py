@@ -1,0 +1,97 @@
+"""What a route works with: one `Service` made by the app, and the reading of requests that several routes share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+
+from api.limits import JSON_BYTES_MAX, DailyQuota, Gate, read_body
+from api.pages import Pages
+from api.problems import ProblemError, ProblemKind
+from checker.fingerprint import fingerprint_bytes
+from checker.lookup import Checker
+from checker.model import Picture, Unreadable
+from checker.optout.request import OptOuts
+from checker.settings import Settings
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything that lives as long as the process."""
+
+    checker: Checker
+    opt_outs: OptOuts
+    settings: Settings
+    clock: Callable[[], datetime]
+    gate: Gate
+    opt_out_quota: DailyQuota
+    pages: Pages
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+ServiceDep = Annotated[Service, Depends(_service)]
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A request body that was read within the limits."""
+
+    data: bytes
+    is_json: bool
+
+
+async def read_picture_or_json(request: Request, service: Service) -> Body:
+    """Read a picture (raw, never multipart: its parser writes large parts to a disk) or JSON.
+
+    Raises:
+        ProblemError: unsupported-media-type, too-large, too-slow.
+    """
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == JSON:
+        return Body(await read_body(request, bytes_max=JSON_BYTES_MAX), is_json=True)
+    if media_type.startswith("image/") or media_type == "application/octet-stream":
+        return Body(await read_body(request, bytes_max=service.settings.picture_bytes_max), is_json=False)
+    raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
+
+
+async def read_picture(body: bytes, service: Service) -> Picture:
+    """Make the codes of an uploaded picture, in turn with the others.
+
+    Raises:
+        ProblemError: unreadable, too-plain.
+    """
+    async with service.gate.work():
+        picture = await run_in_threadpool(fingerprint_bytes, body, service.settings)
+    if isinstance(picture, Unreadable):
+        raise unreadable(picture.detail)
+    if picture.plain:
+        raise ProblemError(ProblemKind.TOO_PLAIN)
+    return picture
+
+
+def unreadable(detail: str) -> ProblemError:
+    """The refusal of bytes that gave no picture, with the decoder's sentence."""
+    return ProblemError(ProblemKind.UNREADABLE, detail[:1].upper() + detail[1:] + ".")
+
+
+def credentials(request: Request, scheme: str) -> str | None:
+    """What follows `Authorization: SCHEME `. The scheme's case does not matter (RFC 9110 11.1). None: not given."""
+    given, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() or None if given.lower() == scheme.lower() else None
+
+
+def wants_page(request: Request) -> bool:
+    """Does the asker read HTML rather than JSON?"""
+    accept = request.headers.get("accept", "")
+    return "text/html" in accept and "json" not in accept

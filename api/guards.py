@@ -1,0 +1,116 @@
+"""What every request and every answer has to pass, before and after any route.
+
+1. The Host must be one of ours. A web page can point a name of its own at 127.0.0.1 and let the reader's browser
+   talk to a service there ("DNS rebinding"); the Host header is the one thing it cannot change.
+2. A write that a browser sends must come from our own pages (Origin, RFC 6454; Sec-Fetch-Site where there is none).
+3. A body must not be compressed: a few bytes could become gigabytes.
+4. Every answer carries the security headers. Answers are not stored anywhere unless a route says otherwise.
+
+There is no CORS header at all: pages of others may not read what is answered here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Collection, Mapping
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import ProblemError, ProblemKind, problem_response
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+CONTENT_SECURITY_POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        # blob: is the reader's own photo, drawn from the device.
+        "img-src 'self' blob:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+SECURITY_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class Guards:
+    """ASGI middleware; the outermost, so that also errors and static files pass it.
+
+    Args:
+        allowed_hosts: names and addresses, without port, beside those of loopback.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] = ()) -> None:
+        self._app = app
+        self._hosts = LOOPBACK_HOSTS | {host.lower() for host in allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See the module."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in SECURITY_HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        refused = self._refusal(scope["method"], Headers(scope=scope))
+        app = problem_response(refused) if refused else self._app
+        await app(scope, receive, send_guarded)
+
+    def _refusal(self, method: str, headers: Headers) -> ProblemError | None:
+        hosts = headers.getlist("host")
+        if len(hosts) != 1 or host_name(hosts[0]) not in self._hosts:
+            return ProblemError(ProblemKind.BAD_HOST)
+        if method in WRITES and not _from_our_pages(headers, hosts[0]):
+            return ProblemError(ProblemKind.FORBIDDEN_ORIGIN)
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
+        return None
+
+
+def host_name(host: str) -> str | None:
+    """The name in a Host header, lower case, without port and brackets. None: it is no Host (RFC 9110 7.2)."""
+    try:
+        parts = urlsplit(f"//{host}")
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        return None
+    return parts.hostname if parts.netloc == host and "@" not in host else None
+
+
+def is_loopback(host: str) -> bool:
+    """Does binding to `host` keep the service on this machine?"""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _from_our_pages(headers: Headers, host: str) -> bool:
+    """Programs send neither header and pass; a browser cannot leave both out on a foreign write."""
+    origin = headers.get("origin")
+    site = headers.get("sec-fetch-site", "same-origin" if origin is None else "none")
+    if origin is None or origin == "null":
+        # `Referrer-Policy: no-referrer` turns the Origin of a form on our own page into "null" (Fetch, 3.1).
+        return site == "same-origin"
+    parts = urlsplit(origin)
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

@@ -1,0 +1,61 @@
+"""What this service rests on: sources, figures, and whether it is alive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
+
+from api.deps import ServiceDep
+from checker.model import utc_text
+
+router = APIRouter(tags=["facts"])
+
+
+@router.get("/v1/sources", summary="Every source that answers rest on.")
+async def sources(service: ServiceDep) -> dict[str, Any]:
+    """Oldest first. `first_seen` and `last_seen` are when we looked."""
+    rows = await run_in_threadpool(service.checker.sources)
+    return {
+        "sources": [
+            {
+                "id": row.source.id,
+                "name": row.source.name,
+                "kind": row.source.kind,
+                "images": row.images,
+                "sightings": row.sightings,
+                "first_seen": utc_text(row.first_seen),
+                "last_seen": utc_text(row.last_seen) if row.last_seen else None,
+            }
+            for row in rows
+        ]
+    }
+
+
+@router.get("/v1/stats", summary="How much was looked at, and how long the opt-out log is.")
+async def stats(service: ServiceDep) -> dict[str, Any]:
+    """`images_findable`: those that a look-up can find."""
+    counts = await run_in_threadpool(service.checker.counts)
+    return {
+        "images": counts.images,
+        "images_findable": counts.images_servable,
+        "sightings": counts.sightings,
+        "pages": counts.pages,
+        "sources": counts.sources,
+        "newest": utc_text(counts.newest) if counts.newest else None,
+        "log": {"origin": service.opt_outs.log.origin, "size": service.opt_outs.log.size},
+    }
+
+
+@router.get("/healthz", summary="Does the process answer?")
+async def healthz() -> dict[str, str]:
+    """Touches no database."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", summary="Can it answer look-ups and take opt-outs?")
+async def readyz(service: ServiceDep) -> dict[str, Any]:
+    """Reads both databases. An empty one is ready too, and says how many pictures it holds."""
+    coverage = await run_in_threadpool(service.checker.coverage)
+    return {"status": "ready", "images": coverage.images, "log_size": service.opt_outs.log.size}

@@ -1,0 +1,107 @@
+"""The opt-out log as C2SP tlog-tiles, public, and the openings beside it, for holders of a key.
+
+    /v1/feed/checkpoint                 the signed size and root
+    /v1/feed/key                        the verifier key (C2SP signed-note)
+    /v1/feed/tile/L/N[.p/W]             hashes            /v1/feed/tile/entries/N[.p/W]   the leaves
+    /v1/feed/openings?from=N            codes, uses and salts, one JSON a line
+
+Without the openings the log shows how long it is, that it only grows, and nothing of what people asked.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import PlainTextResponse, Response
+
+from api.deps import Service, ServiceDep, credentials
+from api.problems import ProblemError, ProblemKind
+from checker.errors import InputError
+from checker.keys import Scope, verify_key
+from checker.optout.log import Log
+from checker.optout.tree import ENTRIES, TILE_WIDTH, parse_tile_path
+
+router = APIRouter(prefix="/v1/feed", tags=["feed"])
+OPENINGS_MAX = 10_000
+"""Lines in one page; of a kilobyte as a rule."""
+OPENINGS_BYTES_MAX = 8 * 2**20
+"""A page ends after the line that passes this: an opt-out of many photos is a line of up to 2 MiB."""
+FULL_TILE = "public, max-age=31536000, immutable"
+"""A full tile never changes."""
+PARTIAL_TILE = "public, max-age=60"
+"""It does not change either, but the next checkpoint makes it useless."""
+INDEX_MAX = 2**63 - 1
+
+
+@router.get("/checkpoint", summary="Signed size and root of the log (C2SP tlog-checkpoint).", response_class=Response)
+async def checkpoint(service: ServiceDep) -> Response:
+    """A signed note. A log that rests is signed anew each hour, so that its silence can be told from a frozen copy."""
+    note = await run_in_threadpool(service.opt_outs.log.sign, service.clock())
+    return Response(note, media_type="text/plain; charset=utf-8")
+
+
+@router.get(
+    "/key", summary="The key that checkpoints verify under (C2SP signed-note).", response_class=PlainTextResponse
+)
+async def key(service: ServiceDep) -> PlainTextResponse:
+    """One line, to pin."""
+    return PlainTextResponse(f"{service.opt_outs.log.vkey}\n")
+
+
+@router.get(
+    "/tile/{place:path}",
+    summary="Hashes (0/x001/234, 0/001.p/17) and leaves (entries/000) of the log (C2SP tlog-tiles).",
+    response_class=Response,
+)
+async def tile(place: str, service: ServiceDep) -> Response:
+    """One spelling for each tile, so that a cache holds it once. What lies beyond the signed tree is not found."""
+    wanted = parse_tile_path(f"tile/{place}")
+    if wanted is None:
+        raise ProblemError(ProblemKind.NOT_FOUND)
+    log = service.opt_outs.log
+    try:
+        if wanted.level == ENTRIES:
+            body = await run_in_threadpool(log.entries, wanted.index, wanted.width)
+        else:
+            body = await run_in_threadpool(log.tile, wanted.level, wanted.index, wanted.width)
+    except InputError as error:
+        raise ProblemError(ProblemKind.NOT_FOUND) from error
+    caching = FULL_TILE if wanted.width == TILE_WIDTH else PARTIAL_TILE
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": caching})
+
+
+@router.get("/openings", summary="Codes, uses and salts of the log's entries, as NDJSON. Needs a key of scope feed.")
+async def openings(
+    request: Request,
+    service: ServiceDep,
+    start: Annotated[int, Query(alias="from", ge=0, le=INDEX_MAX, description="Index of the first entry.")] = 0,
+) -> Response:
+    """At most 10,000 lines; ask again from the index after the last one. An empty page: that was all."""
+    await run_in_threadpool(_require_key, request, service)
+    body = await run_in_threadpool(_page, service.opt_outs.log, start)
+    return Response(body, media_type="application/x-ndjson")
+
+
+def _page(log: Log, start: int) -> bytes:
+    """Erased entries have no opening, so the page goes on until it has lines or the log ends."""
+    lines: list[bytes] = []
+    size_bytes = 0
+    for line in log.openings(start, max(0, log.size - start)):
+        lines.append(line)
+        size_bytes += len(line)
+        if len(lines) == OPENINGS_MAX or size_bytes > OPENINGS_BYTES_MAX:
+            break
+    return b"".join(lines)
+
+
+def _require_key(request: Request, service: Service) -> None:
+    """RFC 6750 3: a challenge where no key was given or it is not valid, 403 where it is for something else."""
+    text = credentials(request, "Bearer")
+    registry, now = service.opt_outs.registry, service.clock()
+    if text and verify_key(registry, text, scope=Scope.FEED, now=now):
+        return
+    if text and verify_key(registry, text, scope=None, now=now):
+        raise ProblemError(ProblemKind.WRONG_SCOPE)
+    raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="hibs"'})

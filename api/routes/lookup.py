@@ -1,0 +1,77 @@
+"""`POST /v1/lookups`: is this photo in what we have looked at? `GET /v1/images/{handle}`: where, for a day.
+
+A look-up keeps nothing: the body lives in memory until the answer is written.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+from api.answers import answer_words
+from api.deps import Service, ServiceDep, read_picture_or_json, unreadable, wants_page
+from api.problems import ProblemError, ProblemKind
+from api.schemas import LookupIn, json_body, read_codes, read_json
+from checker.lookup import match_document, report_document
+from checker.model import Fingerprint
+from checker.report import CheckStatus, Report
+
+router = APIRouter(tags=["lookup"])
+PAD_BYTES = 4096
+"""Answers come in steps of this size, or their length would tell an observer of the line what was found."""
+
+
+@router.post(
+    "/v1/lookups",
+    summary="Look a photo up, by the picture itself or by its codes. Nothing is kept.",
+    openapi_extra=json_body(LookupIn),
+    response_class=JSONResponse,
+)
+async def look_up(request: Request, service: ServiceDep) -> Response:
+    """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
+    async with service.gate.place():
+        body = await read_picture_or_json(request, service)
+        if body.is_json:
+            codes = read_codes(read_json(LookupIn, body.data).codes)
+            report = await _by_codes(codes, service)
+        else:
+            report = await _by_picture(body.data, service)
+    if wants_page(request):
+        answer = answer_words(report, service.pages.words, now=service.clock())
+        page = service.pages.html("answer.html", answer=answer)
+        return HTMLResponse(_padded(page.encode()))
+    return Response(_padded(json.dumps(report_document(report)).encode()), media_type="application/json")
+
+
+@router.get("/v1/images/{handle}", summary="Where one picture of an answer was seen. A handle opens for a day.")
+async def image(handle: str, service: ServiceDep) -> dict[str, Any]:
+    """One match of the contract, with its sightings as they are now."""
+    match = await run_in_threadpool(service.checker.sightings, handle, now=service.clock())
+    if match is None:
+        raise ProblemError(ProblemKind.NOT_FOUND)
+    return match_document(match)
+
+
+async def _by_codes(codes: tuple[Fingerprint, ...], service: Service) -> Report:
+    async with service.gate.work():
+        await run_in_threadpool(service.checker.require_pictures)
+        return await run_in_threadpool(service.checker.check_codes, codes, now=service.clock())
+
+
+async def _by_picture(body: bytes, service: Service) -> Report:
+    async with service.gate.work():
+        report = await run_in_threadpool(service.checker.check, body, now=service.clock())
+    if report.status is CheckStatus.UNREADABLE:
+        raise unreadable(report.reason or "")
+    if report.status is CheckStatus.TOO_PLAIN:
+        raise ProblemError(ProblemKind.TOO_PLAIN)
+    return report
+
+
+def _padded(document: bytes) -> bytes:
+    """With spaces at the end, which JSON and HTML ignore."""
+    return document + b" " * (-len(document) % PAD_BYTES)

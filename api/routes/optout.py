@@ -1,0 +1,96 @@
+"""`/v1/opt-outs`: say no, ask what became of it, take it back.
+
+Whether a picture was registered before never shows: each opt-out is a new entry with a new number, and an unknown
+number and a wrong withdraw code get the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from starlette.concurrency import run_in_threadpool
+
+from api.deps import Body, Service, ServiceDep, credentials, read_picture, read_picture_or_json
+from api.problems import ProblemError, ProblemKind
+from api.schemas import DEFAULT_USES, OptOutIn, invalid_request, json_body, read_codes, read_json, read_uses
+from api.words import words
+from checker.model import Fingerprint, Use
+from checker.optout.entry import Evidence
+from checker.optout.request import Status
+
+router = APIRouter(prefix="/v1/opt-outs", tags=["opt-out"])
+Pictures = tuple[tuple[Fingerprint, ...], ...]
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Say no, by the picture itself or by its codes, and get a receipt. Only codes are kept.",
+    openapi_extra=json_body(OptOutIn),
+)
+async def add(
+    request: Request,
+    service: ServiceDep,
+    uses: Annotated[
+        str | None,
+        Query(max_length=200, description="With a picture: what the no is about, separated by commas."),
+    ] = None,
+) -> dict[str, Any]:
+    """The receipt is the proof and may be shown; the withdraw code is the key and should be kept apart from it."""
+    async with service.gate.place():
+        body = await read_picture_or_json(request, service)
+        pictures, named, evidence = await _read(body, uses, service)
+    now = service.clock()
+    address = request.client.host if request.client else ""
+    service.opt_out_quota.take(address, len(pictures), now=now)
+    recorded = await run_in_threadpool(service.opt_outs.record, pictures, uses=named, evidence=evidence, now=now)
+    return {
+        "number": recorded.receipt.number,
+        "receipt": json.loads(recorded.receipt_bytes),
+        "withdraw_code": recorded.withdraw_code,
+        "withdraw_text": recorded.withdraw_text,
+        "held": recorded.held,
+    }
+
+
+@router.get("/{number}", summary="How an opt-out stands. Needs the withdraw code, as Authorization: Receipt CODE.")
+async def status(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
+    """Without the code there is no answer: the number stands on receipts that others see."""
+    code = _withdraw_code(request)
+    return (await run_in_threadpool(_status, service, number, code)).to_dict()
+
+
+@router.delete("/{number}", summary="Take an opt-out back; it ends some days later, so that a theft can be noticed.")
+async def withdraw(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
+    """How it stands after that. Taking it back twice changes nothing."""
+    code = _withdraw_code(request)
+    await run_in_threadpool(_status, service, number, code)
+    return (await run_in_threadpool(service.opt_outs.withdraw, code, now=service.clock())).to_dict()
+
+
+async def _read(body: Body, uses: str | None, service: Service) -> tuple[Pictures, tuple[Use, ...], Evidence]:
+    if not body.is_json:
+        named = DEFAULT_USES if uses is None else read_uses(uses.split(","))
+        picture = await read_picture(body.data, service)
+        return (picture.fingerprints,), named, Evidence.PICTURE
+    if uses is not None:
+        raise invalid_request(("uses",))
+    asked = read_json(OptOutIn, body.data)
+    pictures = tuple(read_codes(codes) for codes in asked.every_picture())
+    return pictures, read_uses(asked.uses), Evidence.CODE
+
+
+def _withdraw_code(request: Request) -> str:
+    code = credentials(request, "Receipt")
+    if code is None:
+        raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Receipt realm="hibs"'})
+    return code
+
+
+def _status(service: Service, number: str, code: str) -> Status:
+    found = service.opt_outs.status(number, code, now=service.clock())
+    if found is None:
+        raise ProblemError(ProblemKind.NOT_FOUND, words().say("problem.not-found.receipt"))
+    return found

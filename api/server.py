@@ -1,0 +1,117 @@
+"""The running server: a socket bound before anything is opened, quiet logs, a clean end.
+
+uvicorn's access log is off, because a path can hold a handle or a number. Tracebacks are written without the message
+of the error, because a message may hold a piece of what somebody sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from checker.errors import InputError
+
+GRACE_S = 5
+"""How long an answer that has begun may go on after the end was asked for."""
+KEEP_ALIVE_S = 5
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling once when it listens."""
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open for requests, then say so."""
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._listening()
+
+
+class QuietFormatter(logging.Formatter):
+    """Writes where an error happened and of what type it was, never its message."""
+
+    def formatException(self, ei: Any) -> str:
+        """Frames and type names of the error and of those it came from."""
+        lines: list[str] = []
+        error: BaseException | None = ei[1]
+        while error is not None and len(lines) < 200:
+            lines += [line.rstrip() for line in traceback.format_tb(error.__traceback__)]
+            lines.append(f"{type(error).__module__}.{type(error).__qualname__} (message withheld)")
+            error = error.__cause__ or error.__context__
+        return "\n".join(lines)
+
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"quiet": {"()": "api.server.QuietFormatter", "format": "hibs: %(levelname)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "quiet", "stream": "ext://sys.stderr"}},
+    "loggers": {
+        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+        "uvicorn.error": {"level": "WARNING"},
+    },
+}
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes any that is free.
+
+    Raises:
+        InputError: the port is in use, or the host is none of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such port"
+        raise InputError(
+            f"cannot listen on {host} port {port}: {reason}; choose another with --port, or --port 0 for any"
+        ) from error
+    return listener
+
+
+def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None]) -> bool:
+    """Serve until SIGINT or SIGTERM.
+
+    Returns:
+        True: ended cleanly. False: asked a second time, so answers were cut off.
+    """
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=LOGGING,
+        server_header=False,
+        proxy_headers=False,  # X-Forwarded-For is whatever the sender writes
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACE_S,
+        ws="none",
+    )
+    server = Server(config, listening)
+    # uvicorn ends on the signal and raises it again afterwards for those who were there before it: us.
+    before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        server.run(sockets=[listener])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        listener.close()
+    return not server.force_exit
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """The signal has done its work in uvicorn."""

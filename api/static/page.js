@@ -1,0 +1,63 @@
+// What every page has: leaving quickly, copying an address, and a few functions for the other scripts.
+// Nothing is stored in the browser: no cookie, no local storage.
+
+export const words = JSON.parse(document.getElementById("words").textContent);
+export const byId = (id) => document.getElementById(id);
+
+export function show(element, visible = true) {
+  element.hidden = !visible;
+}
+
+/** Save `text` as a file on the device. */
+export function save(name, text, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** The sentence of an error answer (RFC 9457): what happened, then what to do. */
+export async function problemSentence(response) {
+  try {
+    const problem = await response.json();
+    return `${problem.detail} ${problem.next}`;
+  } catch {
+    return words.failed;
+  }
+}
+
+/** `2026-11-22T14:03:00Z` as the reader's language writes it, with the month as a word. */
+export function dayWords(text, withTime = false) {
+  const day = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
+  const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
+  const locale = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
+  return new Intl.DateTimeFormat(locale, withTime ? { ...day, ...time } : day).format(new Date(text));
+}
+
+function leave() {
+  // A page without an address of its own takes the place of this one in the history.
+  document.documentElement.replaceChildren();
+  location.replace("about:blank");
+}
+
+let escapes = [];
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  escapes = [...escapes.filter((at) => event.timeStamp - at < 2000), event.timeStamp];
+  if (escapes.length >= 3) leave();
+});
+byId("leave").addEventListener("click", leave);
+show(byId("leave"));
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = words.copied;
+  } catch {
+    // Without a secure connection there is no clipboard: mark the text, so that the keyboard can copy it.
+    getSelection().selectAllChildren(button.parentElement.querySelector("code"));
+  }
+});

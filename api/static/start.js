@@ -1,0 +1,140 @@
+// The start page: choose, send on a click, read the answer, say no. The photo lives in this page and nowhere else.
+
+import { byId, dayWords, problemSentence, save, show, words } from "./page.js";
+
+const form = byId("chooser");
+const input = byId("photo");
+const status = byId("status");
+const answer = byId("answer");
+const preview = byId("preview");
+let photo = null;
+let receipt = null;
+
+if (form) {
+  show(form);
+  status.textContent = words.begin;
+}
+
+// --- choose -----------------------------------------------------------------------------------------------------
+
+function choose(file) {
+  if (!file) return;
+  const trouble = unusable(file);
+  photo = trouble ? null : file;
+  for (const part of [answer, byId("filename")]) part.replaceChildren();
+  for (const part of ["no", "done"]) show(byId(part), false);
+  for (const part of ["ground", "sent"]) show(byId(part));
+  byId("mine").checked = false;
+  form.classList.toggle("chosen", photo !== null);
+  for (const part of form.querySelectorAll("[data-when]")) show(part, (part.dataset.when === "chosen") === (photo !== null));
+  show(byId("send"), photo !== null);
+  URL.revokeObjectURL(preview.src);
+  show(preview, photo !== null);
+  status.textContent = trouble ?? words.chosen;
+  if (!photo) return;
+  byId("filename").textContent = photo.name;
+  preview.src = URL.createObjectURL(photo);
+  byId("send").focus();
+}
+
+/** Why this file is not worth sending, or null. The server looks again. */
+function unusable(file) {
+  if (/\.hei[cf]$/i.test(file.name) || /^image\/hei[cf]$/.test(file.type)) return words.heic;
+  if (file.size > Number(form.dataset.bytesMax)) return words["too-large"];
+  return file.type.startsWith("image/") ? null : words["not-a-picture"];
+}
+
+// A format that this browser cannot draw may still be one that the server reads.
+preview.addEventListener("error", () => show(preview, false));
+// The same file chosen again is a new choice; without this a browser says nothing about it.
+input?.addEventListener("click", () => (input.value = ""));
+input?.addEventListener("change", () => choose(input.files[0]));
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  form?.addEventListener(kind, (event) => {
+    event.preventDefault();
+    form.classList.toggle("over", kind === "dragover");
+    if (kind === "drop") choose(event.dataTransfer.files[0]);
+  });
+}
+
+byId("door").addEventListener("toggle", (event) => {
+  if (!form) return;
+  show(form, !event.target.open);
+  show(status, !event.target.open);
+});
+
+// --- look up ----------------------------------------------------------------------------------------------------
+
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = byId("send");
+  button.disabled = true;
+  status.textContent = words.sending;
+  const response = await post("/v1/lookups", { Accept: "text/html" });
+  button.disabled = false;
+  if (!response) return void (status.textContent = words.offline);
+  if (!response.ok) return void (status.textContent = await problemSentence(response));
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  answer.replaceChildren(...page.body.children);
+  status.textContent = words.answered;
+  show(byId("no"));
+  show(button, false); // the same photo would get the same answer
+  // The answer says both again, of this look-up.
+  for (const part of ["ground", "sent"]) show(byId(part), false);
+  answer.focus();
+});
+
+/** Send the photo. Null: nobody could be reached. */
+async function post(path, headers) {
+  try {
+    return await fetch(path, {
+      method: "POST",
+      body: photo,
+      headers: { "Content-Type": photo.type, ...headers },
+      credentials: "omit",
+      cache: "no-store",
+    });
+  } catch {
+    return null;
+  }
+}
+
+// --- say no -----------------------------------------------------------------------------------------------------
+
+byId("no-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const told = byId("no-status");
+  const uses = [...document.querySelectorAll("[name=use]:checked")].map((tick) => tick.value);
+  if (!uses.length) return void (told.textContent = words["uses-first"]);
+  if (!byId("mine").checked) return void (told.textContent = words["mine-first"]);
+  told.textContent = words.recording;
+  const response = await post(`/v1/opt-outs?uses=${uses.join(",")}`, { Accept: "application/json" });
+  if (!response) return void (told.textContent = words.offline);
+  if (!response.ok) return void (told.textContent = await problemSentence(response));
+  showReceipt(await response.json());
+  told.textContent = "";
+});
+
+function showReceipt(recorded) {
+  receipt = recorded;
+  byId("done-number").textContent = receipt.number;
+  byId("done-when").textContent = dayWords(new Date().toISOString(), true);
+  byId("done-place").textContent = (receipt.receipt.index + 1).toLocaleString(document.documentElement.lang);
+  byId("done-command").textContent = byId("done-command").dataset.command.replace("NUMBER", receipt.number);
+  show(byId("done-held"), receipt.held);
+  show(byId("no"), false);
+  show(byId("done"));
+  status.textContent = words.recorded;
+  byId("done").focus();
+}
+
+byId("save-receipt").addEventListener("click", () => {
+  // The receipt has one spelling, byte for byte: ASCII, two spaces of indent, a line feed at the end.
+  const text = JSON.stringify(receipt.receipt, null, 2);
+  const ascii = text.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  save(`${receipt.number}.receipt.json`, `${ascii}\n`, "application/json");
+});
+byId("save-code").addEventListener("click", () => {
+  save(`${receipt.number}.withdraw.txt`, receipt.withdraw_text, "text/plain");
+});
+byId("print").addEventListener("click", () => print());

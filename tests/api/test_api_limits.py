@@ -1,0 +1,155 @@
+"""Sizes, times and rates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from api.limits import DailyQuota, Gate, network_of, read_body
+from api.problems import ProblemError, ProblemKind
+
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def request_of(*chunks: bytes, headers: dict[str, str] | None = None, stall: bool = False) -> Request:
+    """A request whose body arrives in these pieces, and with `stall` never ends."""
+    waiting = list(chunks)
+
+    async def receive() -> dict[str, object]:
+        if waiting:
+            return {"type": "http.request", "body": waiting.pop(0), "more_body": bool(waiting) or stall}
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    return Request({"type": "http", "method": "POST", "path": "/", "headers": raw}, receive)
+
+
+def refused(read: Callable[[], object]) -> ProblemError:
+    with pytest.raises(ProblemError) as caught:
+        read()
+    return caught.value
+
+
+def test_a_body_within_the_limit_is_read_whole() -> None:
+    assert asyncio.run(read_body(request_of(b"ab", b"cd", b"e"), bytes_max=5)) == b"abcde"
+
+
+def test_a_body_that_declares_too_much_is_not_read_at_all() -> None:
+    request = request_of(stall=True, headers={"Content-Length": "6"})
+    assert refused(lambda: asyncio.run(read_body(request, bytes_max=5))).kind is ProblemKind.TOO_LARGE
+
+
+def test_a_body_without_a_length_is_stopped_when_it_passes_the_limit() -> None:
+    request = request_of(b"abc", b"def", stall=True)
+    assert refused(lambda: asyncio.run(read_body(request, bytes_max=5))).kind is ProblemKind.TOO_LARGE
+
+
+def test_a_body_that_does_not_arrive_in_time_is_given_up() -> None:
+    request = request_of(b"a", stall=True)
+    problem = refused(lambda: asyncio.run(read_body(request, bytes_max=5, seconds_max=0.02)))
+    assert problem.kind is ProblemKind.TOO_SLOW
+
+
+def test_two_work_thirty_two_wait_and_the_next_is_sent_away_at_once() -> None:
+    async def fill() -> tuple[int, ProblemError]:
+        gate = Gate(decodes_max=2, queue_max=32)
+        done = asyncio.Event()
+        working = 0
+
+        async def one() -> AsyncIterator[None]:
+            nonlocal working
+            async with gate.place(), gate.work():
+                working += 1
+                await done.wait()
+            yield
+
+        async def run() -> None:
+            async for _ in one():
+                pass
+
+        tasks = [asyncio.create_task(run()) for _ in range(34)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        at_once = working
+        with pytest.raises(ProblemError) as caught:
+            async with gate.place():
+                pass
+        done.set()
+        await asyncio.gather(*tasks)
+        async with gate.place(), gate.work():  # everybody gave the place back
+            pass
+        return at_once, caught.value
+
+    at_once, problem = asyncio.run(fill())
+    assert at_once == 2
+    assert problem.kind is ProblemKind.BUSY
+    assert problem.retry_after_s == 5
+
+
+def test_the_day_is_over_at_midnight_utc() -> None:
+    quota = DailyQuota(20)
+    for _ in range(20):
+        quota.take("203.0.113.7", 1, now=NOON)
+    problem = refused(lambda: quota.take("203.0.113.7", 1, now=NOON))
+    assert problem.kind is ProblemKind.RATE_LIMITED
+    assert problem.retry_after_s == 12 * 3600
+    assert problem.detail == "Many opt-outs came from your connection today. You can go on in 12 hours."
+    quota.take("203.0.113.7", 20, now=NOON + timedelta(hours=12))
+
+
+def test_an_opt_out_of_many_photos_counts_as_many_all_or_nothing() -> None:
+    quota = DailyQuota(20)
+    quota.take("203.0.113.7", 15, now=NOON)
+    refused(lambda: quota.take("203.0.113.7", 6, now=NOON))
+    quota.take("203.0.113.7", 5, now=NOON)
+
+
+def test_a_64_bit_prefix_shares_one_count_and_another_has_its_own() -> None:
+    quota = DailyQuota(2)
+    quota.take("2001:db8:1:2::1", 1, now=NOON)
+    quota.take("2001:db8:1:2:ffff::9", 1, now=NOON)
+    refused(lambda: quota.take("2001:db8:1:2:a::3", 1, now=NOON))
+    quota.take("2001:db8:1:3::1", 2, now=NOON)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("testclient", "unknown"),
+    ],
+)
+def test_what_is_counted_together(address: str, network: str) -> None:
+    assert network_of(address) == network
+
+
+def test_no_address_is_kept_and_the_key_changes_daily() -> None:
+    keys = iter([b"a" * 32, b"b" * 32])
+    quota = DailyQuota(20, new_key=lambda: next(keys))
+    quota.take("203.0.113.7", 1, now=NOON)
+    (first,) = quota.counters()
+    assert b"203.0.113.7" not in first
+    quota.take("203.0.113.7", 1, now=NOON + timedelta(days=1))
+    (second,) = quota.counters()
+    assert first != second
+
+
+@given(st.lists(st.integers(1, 8), max_size=20))
+def test_never_more_than_the_days_share_is_given_out(amounts: list[int]) -> None:
+    quota, used = DailyQuota(20), 0
+    for amount in amounts:
+        try:
+            quota.take("203.0.113.7", amount, now=NOON)
+            used += amount
+        except ProblemError:
+            assert used + amount > 20
+    assert used <= 20

@@ -1,0 +1,172 @@
+"""/v1/opt-outs: recorded, hidden at once, shown to its holder alone, taken back."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from api_service import JPEG, Clock, Opener, TestClient, picture
+
+from checker.model import Use
+from checker.optout.receipt import parse_receipt, verify_receipt
+from checker.settings import Settings
+
+pytest_plugins = ("api_service",)
+JSON = {"Content-Type": "application/json"}
+GOOD = {"phash256": {"version": "1", "hex": "0f" * 32}}
+
+
+def codes(name: str) -> dict[str, object]:
+    return {"phash256": {"version": "1", "hex": picture(name).fingerprints[0].hex}}
+
+
+def test_a_picture_gets_a_receipt_that_verifies_without_us(service: TestClient, chelsea: bytes) -> None:
+    answer = service.post("/v1/opt-outs?uses=train-ai,tdm", content=chelsea, headers=JPEG)
+    assert answer.status_code == 201
+    document = answer.json()
+    assert list(document) == ["number", "receipt", "withdraw_code", "withdraw_text", "held"]
+    assert document["held"] is False
+    verified = verify_receipt(parse_receipt(document["receipt"]).to_bytes())
+    assert verified.opt_out.number == document["number"]
+    assert set(verified.opt_out.uses) == {Use.TRAIN_AI, Use.TDM}
+    assert verified.opt_out.evidence == "picture"
+    assert document["withdraw_text"].startswith(document["withdraw_code"])
+    assert document["withdraw_code"] not in json.dumps(document["receipt"])
+
+
+@pytest.mark.parametrize("form", ["codes", "pictures"])
+def test_codes_alone_are_recorded_as_such(service: TestClient, form: str) -> None:
+    body = {"codes": codes("chelsea.jpg")} if form == "codes" else {"pictures": [{"codes": codes("chelsea.jpg")}]}
+    answer = service.post("/v1/opt-outs", content=json.dumps({**body, "uses": ["search"]}), headers=JSON)
+    assert answer.status_code == 201
+    opt_out = verify_receipt(parse_receipt(answer.json()["receipt"]).to_bytes()).opt_out
+    assert opt_out.evidence == "code"
+    assert opt_out.uses == (Use.SEARCH,)
+
+
+def test_several_pictures_are_one_opt_out(service: TestClient) -> None:
+    body = {"pictures": [{"codes": codes("chelsea.jpg")}, {"codes": codes("rocket.jpg")}]}
+    answer = service.post("/v1/opt-outs", content=json.dumps(body), headers=JSON)
+    assert len(verify_receipt(parse_receipt(answer.json()["receipt"]).to_bytes()).opt_out.pictures) == 2
+
+
+def test_naming_no_use_says_no_to_all(service: TestClient, chelsea: bytes) -> None:
+    answer = service.post("/v1/opt-outs", content=chelsea, headers=JPEG)
+    opt_out = verify_receipt(parse_receipt(answer.json()["receipt"]).to_bytes()).opt_out
+    assert {use.value for use in opt_out.uses} == {"train-ai", "train-genai", "tdm", "search", "index"}
+
+
+def test_it_hides_at_once_with_one_wording(service: TestClient, chelsea: bytes) -> None:
+    service.post("/v1/opt-outs", content=chelsea, headers=JPEG)
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "withheld"
+    assert match["sightings"] == []
+    assert match["withheld"] == {"count": 1, "first_seen_month": "2026-11"}
+    assert "blog.example" not in service.get(f"/v1/images/{match['handle']}").text
+
+
+def test_again_is_a_new_one_of_the_same_shape(service: TestClient, chelsea: bytes) -> None:
+    first, second = (service.post("/v1/opt-outs", content=chelsea, headers=JPEG) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert list(first.json()) == list(second.json())
+    assert first.json()["number"] != second.json()["number"]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ({"codes": {"phash256": {"version": "1", "hex": "00" * 32}}}, "not-a-code"),
+        ({"codes": {"phash256": {"version": "1", "hex": "ff" * 32}}}, "not-a-code"),
+        ({}, "invalid-request"),
+        ({"pictures": []}, "invalid-request"),
+        ({"person": "Anna"}, "invalid-request"),
+        ({"host": "example.org"}, "invalid-request"),
+        ({"codes": GOOD, "pictures": [{"codes": GOOD}]}, "invalid-request"),
+        ({"uses": [], "codes": GOOD}, "invalid-request"),
+        ({"uses": ["train"], "codes": GOOD}, "invalid-request"),
+    ],
+)
+def test_what_cannot_be_recorded_is_refused_and_counts_nothing(
+    service: TestClient, body: dict[str, object], kind: str
+) -> None:
+    answer = service.post("/v1/opt-outs", content=json.dumps(body), headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == f"/problems/{kind}"
+    assert "Anna" not in answer.text
+    assert service.get("/v1/stats").json()["log"]["size"] == 0
+
+
+def test_twenty_a_day_then_429_with_the_seconds_until_midnight(service: TestClient, chelsea: bytes) -> None:
+    answers = [
+        service.post("/v1/opt-outs", content=chelsea, headers={**JPEG, "X-Forwarded-For": f"198.51.100.{n}"})
+        for n in range(21)
+    ]
+    assert [a.status_code for a in answers] == [201] * 20 + [429]
+    assert answers[-1].headers["Retry-After"] == "35820"  # 14:03 UTC: 9 hours and 57 minutes
+    assert answers[-1].json()["type"] == "/problems/rate-limited"
+    assert service.post("/v1/lookups", content=chelsea, headers=JPEG).status_code == 200
+
+
+def test_the_share_of_a_day_is_a_setting(open_service: Opener, corpus: Path, chelsea: bytes) -> None:
+    service = open_service(corpus, Settings(opt_outs_per_day_max=1))
+    assert [service.post("/v1/opt-outs", content=chelsea, headers=JPEG).status_code for _ in range(2)] == [201, 429]
+
+
+# --- status and withdrawal -------------------------------------------------------------------------------------
+
+
+def receipt_header(code: str) -> dict[str, str]:
+    return {"Authorization": f"Receipt {code}"}
+
+
+def test_the_holder_sees_how_it_stands_and_takes_it_back(service: TestClient, chelsea: bytes, clock: Clock) -> None:
+    made = service.post("/v1/opt-outs?uses=train-ai", content=chelsea, headers=JPEG).json()
+    path, header = f"/v1/opt-outs/{made['number']}", receipt_header(made["withdraw_code"])
+    status = service.get(path, headers=header).json()
+    assert status["state"] == "recorded"
+    assert status["uses"] == ["train-ai"]
+    assert status["recorded_at"] == "2026-11-22T14:03:00Z"
+    assert status["withdraw_at"] is None
+
+    taken_back = service.delete(path, headers=header).json()
+    assert taken_back["state"] == "withdrawing"
+    assert taken_back["withdraw_at"] == "2026-11-29T14:03:00Z"
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "withheld", "it still hides until it has ended"
+
+    clock.now += timedelta(days=7)
+    assert service.get(path, headers=header).json()["state"] == "withdrawn"
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "shown"
+
+
+def test_an_unknown_number_and_a_wrong_code_get_the_same_bytes(service: TestClient, chelsea: bytes) -> None:
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    other = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    unknown = "0000-0000" if made["number"] != "0000-0000" else "1111-1111"
+    for method in ("GET", "DELETE"):
+        answers = [
+            service.request(method, f"/v1/opt-outs/{number}", headers=receipt_header(code))
+            for number, code in (
+                (unknown, made["withdraw_code"]),
+                (made["number"], "hibs-w1-" + "0" * 32),
+                (made["number"], other["withdraw_code"]),
+                ("what ever", "nothing"),
+            )
+        ]
+        assert {a.status_code for a in answers} == {404}
+        assert len({a.content for a in answers}) == 1
+        assert len({tuple(a.headers.items()) for a in answers}) == 1
+        assert answers[0].json()["detail"] == "This receipt does not open here. The no itself is not lost by that."
+    status = service.get(f"/v1/opt-outs/{made['number']}", headers=receipt_header(made["withdraw_code"]))
+    assert status.json()["state"] == "recorded"
+
+
+def test_without_a_code_the_number_opens_nothing(service: TestClient, chelsea: bytes) -> None:
+    number = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()["number"]
+    known, unknown = service.get(f"/v1/opt-outs/{number}"), service.get("/v1/opt-outs/0000-0000")
+    assert known.status_code == 401
+    assert known.headers["WWW-Authenticate"].startswith("Receipt")
+    assert known.content == unknown.content

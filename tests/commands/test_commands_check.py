@@ -1,0 +1,148 @@
+"""`hibs check` and `hibs fingerprint`: the contract's JSON, the exit codes, a sentence for each bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import imagehash
+import pytest
+from conftest import Hibs
+from PIL import Image
+
+from checker.fingerprint import fingerprint_file
+from checker.model import Locator, Picture, PictureSeen
+from checker.records.folder import DataFolder
+from checker.settings import Settings
+
+
+@pytest.fixture
+def data(images: Path, tmp_path: Path, now: datetime, settings: Settings) -> Path:
+    """A data folder with two photos of an archive, and a folder `seen` with the same two."""
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    with DataFolder.open(tmp_path / "d", create=True) as folder:
+        source = folder.store.source("old archive", kind="folder", now=now)
+        for name in ("chelsea.jpg", "coffee.jpg"):
+            shutil.copy(images / name, seen)
+            picture = fingerprint_file(images / name, settings)
+            assert isinstance(picture, Picture)
+            place = Locator(file=name)
+            folder.store.record_file(PictureSeen(picture, servable=True), source=source, locator=place, now=now)
+    return tmp_path / "d"
+
+
+def test_fingerprint_prints_imagehash_s_bits(hibs: Hibs, images: Path) -> None:
+    done = hibs("fingerprint", images / "coffee.jpg", "--json")
+    row = json.loads(done.stdout)
+    assert set(row) == {"path", "status", "reason", "width", "height", "format", "sha256", "codes", "plain"}
+    assert row["codes"]["phash256"]["version"] == "1"
+    expected = imagehash.phash(Image.open(images / "coffee.jpg"), hash_size=16)
+    assert imagehash.hex_to_hash(row["codes"]["phash256"]["hex"]) - expected <= 8
+
+
+def test_one_line_a_picture_in_the_contract_s_form(hibs: Hibs, data: Path, images: Path) -> None:
+    done = hibs("check", images / "coffee.jpg", images / "rocket.jpg", "--data", data, "--json")
+    found, missing = (json.loads(line) for line in done.stdout.splitlines())
+    assert set(found) == {"path", "status", "reason", "coverage", "matches"}
+    assert found["matches"][0]["sightings"][0]["locator"]["file"] == "coffee.jpg"
+    assert found["matches"][0]["sightings"][0]["source"]["name"] == "old archive"
+    assert missing["matches"] == []
+    assert missing["coverage"]["images"] == 2
+    assert missing["coverage"]["checks"] == ["phash256"]
+
+
+def test_a_person_reads_coverage_with_every_no(hibs: Hibs, data: Path, images: Path) -> None:
+    done = hibs("check", images / "rocket.jpg", "--data", data)
+    assert "not found in 2 pictures from 1 source" in done.stdout
+    assert "not found is no proof" in done.stdout
+
+
+def test_fail_on_match_ends_with_3_and_3_wins_over_1(hibs: Hibs, data: Path, images: Path, tmp_path: Path) -> None:
+    hibs("check", images / "rocket.jpg", "--data", data, "--fail-on-match")
+    (tmp_path / "broken.jpg").write_text("no picture")
+    hibs("check", images / "coffee.jpg", "broken.jpg", "--data", data, "--fail-on-match", exit_code=3)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"plain text", "not a picture"),
+        (b"", "empty"),
+        (b"\x00\x00\x00\x18ftypheic" + bytes(64), "HEIC"),
+    ],
+)
+def test_a_bad_file_among_good_ones_is_a_row_with_a_reason(
+    hibs: Hibs, data: Path, images: Path, tmp_path: Path, content: bytes, words: str
+) -> None:
+    (tmp_path / "bad.jpg").write_bytes(content)
+    done = hibs("check", images / "coffee.jpg", "bad.jpg", "missing.jpg", "--data", data, "--json", exit_code=1)
+    good, bad, missing = (json.loads(line) for line in done.stdout.splitlines())
+    assert good["matches"]
+    assert bad["status"] == missing["status"] == "unreadable"
+    assert words in bad["reason"]
+    assert "no such file" in missing["reason"]
+
+
+def test_a_cut_off_picture_says_so(hibs: Hibs, data: Path, images: Path, tmp_path: Path) -> None:
+    whole = (images / "coffee.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    done = hibs("check", "cut.jpg", "--data", data, exit_code=1)
+    assert "cut.jpg: the picture is cut off" in done.stderr
+
+
+def test_too_plain_is_an_answer(hibs: Hibs, data: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "white.png")
+    row = json.loads(hibs("check", "white.png", "--data", data, "--json").stdout)
+    assert (row["status"], row["matches"]) == ("too-plain", [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("none.jpg", "--data", "d"), "there is no file or folder none.jpg"),
+        (("seen", "--data", "nowhere"), "nowhere is no data folder"),
+        (("seen",), "either --data DIR or --server URL"),
+        (("seen", "--server", "http://127.0.0.1:1"), "127.0.0.1:1"),
+        (("seen", "--server", "ftp://example.org"), "http"),
+    ],
+)
+def test_unusable_input_is_one_sentence_and_exit_2(
+    hibs: Hibs, data: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    done = hibs("check", *arguments, exit_code=2)
+    assert sentence in done.stderr
+    assert done.stderr.startswith("hibs: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stdout == ""
+
+
+def test_an_empty_corpus_is_no_answer(hibs: Hibs, images: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "white").save(tmp_path / "white.png")  # recorded, but too plain to be found
+    hibs("ingest", "white.png", "--data", "empty")
+    done = hibs("check", images / "coffee.jpg", "--data", "empty", exit_code=2)
+    assert "0 pictures yet" in done.stderr
+
+
+def test_a_newer_data_folder_is_refused(hibs: Hibs, data: Path, images: Path) -> None:
+    from sqlite_utils import Database
+
+    Database(data / "corpus.db").conn.execute("PRAGMA user_version = 99")
+    done = hibs("check", images / "coffee.jpg", "--data", data, exit_code=2)
+    assert "data format 99" in done.stderr
+
+
+def test_an_unknown_setting_stops_the_start(hibs: Hibs, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIBS_PICTURE_BYTE_MAX", "5")
+    assert "HIBS_PICTURE_BYTE_MAX, which is no setting" in hibs("check", "seen", "--data", data, exit_code=2).stderr
+
+
+def test_a_caption_cannot_rewrite_the_terminal(hibs: Hibs, data: Path, images: Path, tmp_path: Path) -> None:
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / "a\x1b]0;owned\x07\u202e.jpg").write_bytes((images / "rocket.jpg").read_bytes())
+    done = hibs("check", evil, "--data", data)
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
