@@ -127,10 +127,14 @@ class CorpusFrontier:
             ).fetchall()
         return len(rows)
 
-    def counts(self) -> FrontierCounts:
+    def counts(self, *, kinds: Sequence[str] = KINDS) -> FrontierCounts:
         """How far the crawl is, by state."""
         with self._lock:
-            found = dict(self._db.execute("SELECT state, COUNT(*) FROM frontier GROUP BY state").fetchall())
+            rows = self._db.execute(
+                "SELECT state, COUNT(*) FROM frontier WHERE kind IN (SELECT value FROM json_each(?)) GROUP BY state",
+                (json.dumps(list(kinds)),),
+            ).fetchall()
+        found = dict(rows)
         return FrontierCounts(
             queued=found.get("queued", 0),
             leased=found.get("leased", 0),

@@ -202,7 +202,7 @@ class Frontier(Protocol):
         """Queue everything that was done, for `--refresh`."""
         ...
 
-    def counts(self) -> FrontierCounts:
+    def counts(self, *, kinds: Sequence[str] = ("page", "image")) -> FrontierCounts:
         """How far the crawl is."""
         ...
 

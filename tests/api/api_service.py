@@ -7,12 +7,12 @@ PYTEST_DONT_REWRITE.
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from starlette.testclient import TestClient
 
 from api.app import create_app
 from checker.fingerprint import fingerprint_file
@@ -29,11 +29,6 @@ from checker.model import (
 )
 from checker.records.folder import DataFolder
 from checker.settings import Settings
-
-with warnings.catch_warnings():
-    # Starlette would rather have another HTTP client under its test client than the one that is installed.
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
 
 IMAGES = Path(__file__).resolve().parents[2] / "fixtures" / "images"
 SEEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

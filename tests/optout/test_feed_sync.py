@@ -181,6 +181,21 @@ def test_two_logs_of_one_key_that_differ_in_the_fifth_leaf_are_a_fork(
     assert verify_feed(feed).size == 5
 
 
+def test_two_checkpoints_of_one_size_and_two_roots_are_a_fork_without_any_tile(
+    data: Path, tmp_path: Path, now: datetime
+) -> None:
+    shutil.copytree(data, tmp_path / "other")
+    for name, seed in (("data", 50), ("other", 60)):
+        with opened(tmp_path / name, now) as opt_outs:
+            record(opt_outs, [code(seed)], now)
+    follow(data, tmp_path / "feed", now)
+    with opened(tmp_path / "other", now) as opt_outs:
+        server = FeedServer(opt_outs)
+        with pytest.raises(VerificationError, match="fork"):
+            sync(tmp_path / "feed", server.source(), now=now)
+    assert server.asked == ["/v1/feed/checkpoint"]
+
+
 def test_an_older_state_of_the_log_is_a_rollback(data: Path, tmp_path: Path, now: datetime) -> None:
     shutil.copytree(data, tmp_path / "yesterday")
     with opened(data, now) as opt_outs:

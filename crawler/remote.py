@@ -1,0 +1,110 @@
+"""Reaches a server of ours for checker's own commands. Implements `checker.remote.Remote` over HTTP.
+
+The person names the server, so no guard stands before it; but a redirect could lead anywhere and is refused. Sizes
+and the whole time are limited, and no cookie, proxy setting or compressed body is taken.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import ada_url
+import aiohttp
+from yarl import URL
+
+from checker.errors import InputError, RemoteError
+from checker.remote import Reply
+from crawler.guard import LocalhostResolver
+
+_TOTAL_S = 60.0
+_CONNECT_S = 10.0
+_CHUNK_BYTES = 65_536
+
+
+class HttpRemote:
+    """One server, by its address.
+
+    Synchronous: each call opens a session of its own and must not be made from inside an event loop.
+    """
+
+    def __init__(self, server: str, *, total_s: float = _TOTAL_S) -> None:
+        """Point at `server` ("http://127.0.0.1:8000", with or without a path before ours).
+
+        Raises:
+            InputError: it is no http(s) address, or carries a user name, a query or a fragment.
+        """
+        try:
+            url = ada_url.URL(server)
+        except ValueError:
+            url = None
+        if url is None or url.protocol not in ("http:", "https:"):
+            raise InputError(f"{server!r} is no address of a server; give one like http://127.0.0.1:8000")
+        if url.username or url.password or url.search or url.hash:
+            raise InputError("the address of a server has no user name, query or fragment; give scheme, host and port")
+        self._server = str(url.href).rstrip("/")
+        self._total_s = total_s
+
+    def get(self, path: str, *, bytes_max: int, authorization: str | None = None) -> Reply:
+        """See `Remote.get`."""
+        return self._run("GET", path, None, "", bytes_max, authorization)
+
+    def post(
+        self, path: str, body: bytes, media_type: str, *, bytes_max: int, authorization: str | None = None
+    ) -> Reply:
+        """See `Remote.post`."""
+        return self._run("POST", path, body, media_type, bytes_max, authorization)
+
+    def delete(self, path: str, *, bytes_max: int, authorization: str | None = None) -> Reply:
+        """See `Remote.delete`."""
+        return self._run("DELETE", path, None, "", bytes_max, authorization)
+
+    def _run(
+        self, method: str, path: str, body: bytes | None, media_type: str, bytes_max: int, authorization: str | None
+    ) -> Reply:
+        assert path.startswith("/"), "paths are absolute"
+        headers = {"Accept-Encoding": "identity"}
+        if media_type:
+            headers["Content-Type"] = media_type
+        if authorization:
+            headers["Authorization"] = authorization
+        try:
+            return asyncio.run(self._ask(method, path, body, headers, bytes_max))
+        except TimeoutError as error:
+            raise RemoteError(f"{self._server} did not answer within {self._total_s:g} s; try again later") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise RemoteError(
+                f"cannot reach {self._server} ({type(error).__name__}); check the address and that it is running"
+            ) from error
+
+    async def _ask(self, method: str, path: str, body: bytes | None, headers: dict[str, str], bytes_max: int) -> Reply:
+        timeout = aiohttp.ClientTimeout(total=self._total_s, sock_connect=_CONNECT_S)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=LocalhostResolver()),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=timeout,
+        ) as session:
+            url = URL(self._server + path, encoded=True)
+            async with session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
+                if 300 <= response.status < 400:
+                    raise RemoteError(
+                        f"{self._server} redirects elsewhere (status {response.status}); "
+                        "give the address that it redirects to, if you trust it"
+                    )
+                if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+                    raise RemoteError(f"{self._server} compressed its answer though it was asked not to")
+                return Reply(
+                    status=response.status,
+                    body=await _read(response, bytes_max, self._server),
+                    media_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+                )
+
+
+async def _read(response: aiohttp.ClientResponse, bytes_max: int, server: str) -> bytes:
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > bytes_max:
+            response.close()
+            raise RemoteError(f"{server} sent more than the {bytes_max:,} bytes that such an answer may have")
+    return bytes(body)

@@ -1,0 +1,164 @@
+"""What a host says of all its addresses (robots.txt, tdmrep.json), and the walk along redirects that heeds it.
+
+robots.txt is fetched for every scheme, host and port that is contacted, picture hosts and redirect targets included
+(RFC 9309 2.3), once a run and at most once a day. One that cannot be had means no, and is asked for again later, but
+only so often. tdmrep.json is fetched as any other address is: robots.txt decides whether it may be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from checker.model import Finding, Stance
+from checker.signals.read import RobotsFetch, crawl_stance
+from checker.signals.robots import parse_robots
+from crawler.addresses import host_of, join
+from crawler.fetch import Ask, Fetched, NotFetched
+from crawler.settings import AGENT_TOKEN, CrawlSettings
+from crawler.turns import Clock, PutOff, Turns
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Where a walk along redirects ended."""
+
+    url: str
+    robots: RobotsFetch
+    """Of the host where it ended."""
+    stance: Finding
+    """What that robots.txt says of fetching `url`."""
+    answer: Fetched | NotFetched | PutOff | None
+    """None: robots.txt closed the way, or `trouble` says what else did."""
+    trouble: str = ""
+    """ "too-many-redirects" or "bad-redirect"."""
+
+
+@dataclass(slots=True)
+class _Site:
+    """What is known of one host in this run."""
+
+    robots_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    robots: RobotsFetch | None = None
+    robots_at_s: float = 0.0
+    robots_failures: int = 0
+    tdmrep_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    tdmrep: RobotsFetch | None = None
+    tdmrep_at_s: float | None = None
+
+
+class Sites:
+    """The hosts of one run."""
+
+    def __init__(self, turns: Turns, settings: CrawlSettings, clock: Clock) -> None:
+        self._turns = turns
+        self._settings = settings
+        self._clock = clock
+        self._sites: dict[str, _Site] = {}
+
+    async def reach(self, url: str, make_ask: Callable[[str, RobotsFetch], Ask]) -> Reached:
+        """Fetch `url`, following redirects; the robots.txt of each hop's own host is asked first (RFC 9309 2.3.1.2).
+
+        Args:
+            make_ask: makes the request for one hop.
+        """
+        for _ in range(self._settings.redirects_max + 1):
+            robots = await self.robots(url)
+            stance = crawl_stance(robots, url, agent=AGENT_TOKEN)
+            if stance.crawl is Stance.DENY:
+                return Reached(url=url, robots=robots, stance=stance, answer=None)
+            answer = await self._turns.fetch(make_ask(url, robots))
+            if not isinstance(answer, Fetched) or answer.head.status not in _REDIRECTS:
+                return Reached(url=url, robots=robots, stance=stance, answer=answer)
+            following = join(answer.head.get("Location"), url)
+            if not answer.head.get("Location") or following is None:
+                return Reached(url=url, robots=robots, stance=stance, answer=None, trouble="bad-redirect")
+            url = following
+        return Reached(url=url, robots=robots, stance=stance, answer=None, trouble="too-many-redirects")
+
+    async def robots(self, url: str) -> RobotsFetch:
+        """The robots.txt that speaks for `url`.
+
+        One that was unreachable is asked for again at the next call, `attempts_max` times in all; after that its
+        host stays closed for this run.
+        """
+        host = host_of(url)
+        site = self._site(host)
+        async with site.robots_lock:  # one request under way for it, however many addresses wait
+            if (
+                site.robots is not None
+                and self._clock.monotonic_s() - site.robots_at_s < self._settings.robots_age_s_max
+            ):
+                return site.robots
+            found = await self._fetch_robots(host)
+            site.robots_at_s = self._clock.monotonic_s()
+            if is_unreachable(found):
+                site.robots_failures += 1
+                site.robots = found if self.robots_given_up(url) else None
+            else:
+                site.robots, site.robots_failures = found, 0
+                self._turns.heed_crawl_delay(host, parse_robots(found.body).crawl_delay_s(AGENT_TOKEN))
+            return found
+
+    def robots_given_up(self, url: str) -> bool:
+        """Was robots.txt unreachable so often that it is not asked for again?"""
+        return self._site(host_of(url)).robots_failures >= self._settings.attempts_max
+
+    async def tdmrep(self, url: str) -> RobotsFetch | None:
+        """What became of fetching the host's tdmrep.json. None: robots.txt closes it, so it was not asked for."""
+        host = host_of(url)
+        site = self._site(host)
+        # A lock of its own: the walk asks other hosts for robots.txt, and two hosts may point at each other.
+        async with site.tdmrep_lock:
+            now_s = self._clock.monotonic_s()
+            if site.tdmrep_at_s is None or now_s - site.tdmrep_at_s >= self._settings.robots_age_s_max:
+                site.tdmrep = _small_file(await self.reach(f"{host}/.well-known/tdmrep.json", self._ask))
+                site.tdmrep_at_s = self._clock.monotonic_s()
+            return site.tdmrep
+
+    def _ask(self, url: str, _: RobotsFetch) -> Ask:
+        return Ask(url, bytes_max=self._settings.robots_bytes_max)
+
+    async def _fetch_robots(self, host: str) -> RobotsFetch:
+        url = f"{host}/robots.txt"
+        for redirects in range(self._settings.redirects_max + 1):
+            answer = await self._turns.fetch(Ask(url, bytes_max=self._settings.robots_bytes_max, keep_start=True))
+            if isinstance(answer, NotFetched):
+                return _no_robots(redirects, answer.reason.value)
+            if isinstance(answer, PutOff):
+                return _no_robots(redirects, "host-rests")
+            status = answer.head.status
+            if status not in _REDIRECTS:
+                return RobotsFetch(status=status, body=answer.body or b"", redirects=redirects, error=None)
+            following = join(answer.head.get("Location"), url)
+            if following is None:
+                return _no_robots(redirects, "bad-redirect")
+            url = following
+        return _no_robots(self._settings.redirects_max + 1, "too-many-redirects")
+
+    def _site(self, host: str) -> _Site:
+        return self._sites.setdefault(host, _Site())
+
+
+def is_unreachable(robots: RobotsFetch) -> bool:
+    """No answer, or one that means "not now" (RFC 9309 2.3.1.4; 429 is treated like a server error)."""
+    return robots.status is None or robots.status == 429 or robots.status >= 500
+
+
+def _no_robots(redirects: int, error: str) -> RobotsFetch:
+    return RobotsFetch(status=None, body=b"", redirects=redirects, error=error)
+
+
+def _small_file(reached: Reached) -> RobotsFetch | None:
+    """The outcome of a walk as checker.signals takes it."""
+    answer = reached.answer
+    if isinstance(answer, Fetched):
+        return RobotsFetch(status=answer.head.status, body=answer.body or b"")
+    if answer is None and not reached.trouble:
+        return None
+    return RobotsFetch(
+        status=None, error=reached.trouble or (answer.reason.value if isinstance(answer, NotFetched) else "host-rests")
+    )

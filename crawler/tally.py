@@ -1,0 +1,87 @@
+"""What one run came to: counts for scripts, sentences for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from checker.model import Outcome, Visit, utc_text
+from checker.records.interfaces import Recorded
+from crawler.addresses import host_of
+
+_NAMES = {"page": ("page", "pages"), "image": ("picture", "pictures")}
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run; filled by `run`."""
+
+    pages: int = 0
+    images: int = 0
+    """Pictures recorded; one at two addresses counts twice."""
+    new: int = 0
+    """Pictures that were not known before, by their bytes."""
+    disallowed: dict[str, tuple[str, str, str]] = field(default_factory=dict)
+    """Kind, reason and host by address: a picture that three pages forbid is one."""
+    failed: Counter[str] = field(default_factory=Counter)
+    """Addresses that failed for good, by reason."""
+    retries_from: datetime | None = None
+    """Addresses are left that are to be tried again from then on, too late to wait for."""
+    retries: int = 0
+    limit_reached: bool = False
+    stopped: bool = False
+
+    def count(self, visit: Visit, recorded: Recorded) -> None:
+        """Take one recorded visit in."""
+        if visit.outcome is Outcome.DISALLOWED:
+            self.disallowed[visit.url] = (visit.kind, visit.reason or "", host_of(visit.url))
+        elif visit.outcome is Outcome.FAILED:
+            if visit.retry_at is None:
+                self.failed[visit.reason or ""] += 1
+        elif visit.seen is not None:
+            self.images += 1
+            self.new += recorded.new_image
+        else:
+            self.pages += 1
+
+    @property
+    def nothing_done(self) -> bool:
+        """Was there no address to visit?"""
+        visited = self.pages or self.images or self.disallowed or self.failed
+        return not (visited or self.retries or self.stopped or self.limit_reached)
+
+    def to_dict(self, seconds: float) -> dict[str, object]:
+        """The document of `--json`."""
+        return {
+            "pages": self.pages,
+            "images": self.images,
+            "new": self.new,
+            "disallowed": len(self.disallowed),
+            "failed": dict(sorted(self.failed.items())),
+            "seconds": round(seconds, 1),
+        }
+
+    def lines(self, seconds: float) -> list[str]:
+        """What was not taken and why, then the sum."""
+        lines = []
+        for (kind, reason, host), number in sorted(Counter(self.disallowed.values()).items()):
+            lines.append(f"{count_of(number, kind)} not taken: {reason} at {host.partition('://')[2]}")
+        for reason, number in sorted(self.failed.items()):
+            lines.append(f"{number} {'address' if number == 1 else 'addresses'} failed: {reason}")
+        if self.retries_from:
+            lines.append(
+                f"{self.retries} to be tried again, the first from {utc_text(self.retries_from)} on; "
+                "the same command goes on"
+            )
+        if self.limit_reached:
+            lines.append("a limit was reached before everything was visited (--max-pages, --max-images)")
+        lines.append(
+            f"{count_of(self.pages, 'page')}, {count_of(self.images, 'image')} ({self.new} new), {seconds:.1f} s"
+        )
+        return lines
+
+
+def count_of(number: int, kind: str) -> str:
+    """ "1 page", "2 pictures"; `kind` is "page" or "image"."""
+    return f"{number} {_NAMES[kind][number != 1]}"

@@ -1,0 +1,291 @@
+"""One address, from the frontier to what is recorded of it.
+
+    robots.txt -> request -> (redirect -> robots.txt -> request)* -> headers -> body -> signals -> links or codes
+
+The order spares the publisher: a no in robots.txt costs them no request, a no in the headers no body. What a response
+is, is found out by reading it: a picture by decoding, a page by its Content-Type and then as HTML. A link that leads
+to a picture is taken as one.
+
+A page's robots tags count against the pictures on it. Where they forbid indexing, those pictures are recorded as not
+taken, with the page's words as evidence, before the page itself: a run that is killed in between repeats the page,
+and never finds such a picture waiting as if nobody had said anything. When a picture's turn comes, maybe in another
+run, what its pages said is read back from the records.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from email.message import Message
+
+from checker.fingerprint.pictures import fingerprint_bytes
+from checker.model import (
+    Finding,
+    FoundLink,
+    Outcome,
+    Picture,
+    PictureSeen,
+    Unreadable,
+    Use,
+    Verdict,
+    Visit,
+)
+from checker.records.interfaces import Lease, verdict_forbids_index
+from checker.settings import Settings
+from checker.signals.read import Evidence, RobotsFetch, read_findings, read_signals
+from checker.signals.verdict import BLOCKING, combine, deciding_finding, with_doubt
+from crawler.addresses import host_of
+from crawler.discover import Scope, find_links
+from crawler.fetch import Ask, Fetched, Head, NotFetched, NotFetchedReason
+from crawler.settings import AGENT_TOKEN, CrawlSettings
+from crawler.sites import Reached, Sites, is_unreachable
+from crawler.turns import Clock, PutOff, Turns, is_complaint
+
+_KEPT_HEADERS = frozenset(
+    {
+        "content-type",
+        "last-modified",
+        "etag",
+        "x-robots-tag",
+        "tdm-reservation",
+        "tdm-policy",
+        "content-usage",
+        "content-signal",
+        "link",
+    }
+)
+_HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The two sets of limits that a visit keeps to."""
+
+    crawl: CrawlSettings
+    pictures: Settings
+
+
+class Visitor:
+    """Visits addresses for one run."""
+
+    def __init__(
+        self,
+        sites: Sites,
+        turns: Turns,
+        limits: Limits,
+        clock: Clock,
+        scope: Scope,
+        said_by_pages: Callable[[str], Awaitable[tuple[Finding, ...]]],
+    ) -> None:
+        """`said_by_pages` gives the robots tags of the pages that show the picture at an address."""
+        self._said_by_pages = said_by_pages
+        self._sites = sites
+        self._turns = turns
+        self._limits = limits
+        self._clock = clock
+        self._scope = scope
+
+    async def visit(self, lease: Lease) -> tuple[Visit, ...]:
+        """Visit one address.
+
+        Returns:
+            What to record, in this order: pictures that the page forbids, then the visit itself.
+
+        Raises:
+            StoppedError: the run is to end; nothing is to be recorded.
+        """
+        if self._turns.given_up(lease.host):
+            return (self._ended(lease, Outcome.FAILED, NotFetchedReason.HOST_FAILS.value),)
+        picture = lease.kind == "image"
+        said = await self._said_by_pages(lease.url) if picture else ()
+        if verdict_forbids_index(by_pages := with_doubt(combine(said))):
+            return (self._ended(lease, Outcome.DISALLOWED, _index_reason(by_pages), verdict=by_pages),)
+        bytes_max = self._limits.pictures.picture_bytes_max if picture else self._limits.crawl.page_bytes_max
+
+        def ask(url: str, robots: RobotsFetch) -> Ask:
+            def wants_body(head: Head) -> bool:
+                if not picture and not is_picture(head):
+                    return is_page(head)
+                return not verdict_forbids_index(self._read(url, robots, head, said=said))
+
+            return Ask(url, bytes_max=bytes_max, wants_body=wants_body)
+
+        reached = await self._sites.reach(lease.url, ask)
+        if reached.answer is None:
+            return (self._closed(lease, reached),)
+        if not isinstance(reached.answer, Fetched) or is_complaint(reached.answer):
+            return (self._complaint(lease, reached.url, reached.answer),)
+        tdmrep = await self._sites.tdmrep(reached.url)
+        if picture or (is_picture(reached.answer.head) and 200 <= reached.answer.head.status < 300):
+            verdict = self._read(reached.url, reached.robots, reached.answer.head, tdmrep=tdmrep, said=said)
+            return (await self._picture(lease, reached.answer, verdict),)
+        return await self._page(lease, reached, reached.answer, tdmrep)
+
+    # --- what came back ----------------------------------------------------------------------------------------
+
+    async def _picture(self, lease: Lease, answer: Fetched, verdict: Verdict) -> Visit:
+        head, body = answer.head, answer.body
+        if head.status == 402 or (200 <= head.status < 300 and verdict_forbids_index(verdict)):
+            reason = _index_reason(verdict) or f"http-{head.status}"
+            return self._ended(lease, Outcome.DISALLOWED, reason, status=head.status, verdict=verdict)
+        if body is None:
+            return self._ended(lease, Outcome.FAILED, f"http-{head.status}", status=head.status, verdict=verdict)
+        picture = await asyncio.to_thread(fingerprint_bytes, body, self._limits.pictures)
+        if isinstance(picture, Unreadable):
+            return self._ended(lease, Outcome.FAILED, picture.reason.value, status=head.status, verdict=verdict)
+        visit = self._ended(lease, Outcome.DONE, None, status=head.status, verdict=verdict)
+        return replace(visit, seen=_seen(picture, head))
+
+    async def _page(
+        self, lease: Lease, reached: Reached, answer: Fetched, tdmrep: RobotsFetch | None
+    ) -> tuple[Visit, ...]:
+        head = answer.head
+        if not self._scope.takes_page(reached.url):
+            # Where a start address leads elsewhere, nothing would be crawled and nobody would know why.
+            outcome = Outcome.FAILED if lease.depth == 0 else Outcome.DONE
+            return (self._ended(lease, outcome, "redirect-out-of-scope", status=head.status),)
+        if not 200 <= head.status < 300:
+            verdict = self._read(reached.url, reached.robots, head, tdmrep=tdmrep)
+            outcome = Outcome.DISALLOWED if head.status == 402 else Outcome.FAILED
+            return (self._ended(lease, outcome, f"http-{head.status}", status=head.status, verdict=verdict),)
+        if answer.body is None:
+            return (self._ended(lease, Outcome.DONE, "not-a-page", status=head.status),)
+        verdict, says, links = await asyncio.to_thread(self._read_page, reached, head, answer.body, tdmrep, lease.depth)
+        page = self._ended(lease, Outcome.DONE, None, status=head.status, verdict=verdict)
+        barred = [link for link in links if link.kind == "image"] if verdict_forbids_index(says) else []
+        return (*(self._barred(link, says, lease) for link in barred), replace(page, links=links))
+
+    def _read_page(
+        self, reached: Reached, head: Head, body: bytes, tdmrep: RobotsFetch | None, depth: int
+    ) -> tuple[Verdict, Verdict, tuple[FoundLink, ...]]:
+        """What was said about the page, what the page says about its pictures, and its links. Runs in a thread."""
+        verdict = self._read(reached.url, reached.robots, head, tdmrep=tdmrep, html=body)
+        says = read_signals(
+            Evidence(url=reached.url, html=body, page_headers=head.headers), agent=AGENT_TOKEN, now=self._clock.now()
+        )
+        found = find_links(
+            body, page_url=reached.url, charset=charset(head), scope=self._scope, settings=self._limits.crawl
+        )
+        deeper = depth < self._limits.crawl.depth_max
+        return verdict, says, tuple(link for link in found if link.kind == "image" or deeper)
+
+    # --- how it ended ------------------------------------------------------------------------------------------
+
+    def _closed(self, lease: Lease, reached: Reached) -> Visit:
+        """No answer was had: a loop of redirects, a no in robots.txt, or no robots.txt to be had."""
+        if reached.trouble:
+            return self._ended(lease, Outcome.FAILED, reached.trouble)
+        verdict = self._read(reached.url, reached.robots, None)
+        if not is_unreachable(reached.robots):
+            return self._ended(lease, Outcome.DISALLOWED, "robots.txt", verdict=verdict)
+        if reached.robots.error == NotFetchedReason.BLOCKED_ADDRESS:
+            return self._ended(lease, Outcome.FAILED, NotFetchedReason.BLOCKED_ADDRESS.value)
+        failed = self._ended(lease, Outcome.FAILED, "robots-unreachable", verdict=verdict)
+        if self._sites.robots_given_up(reached.url):
+            return failed
+        return self._again(failed, lease, host_of(reached.url), None)
+
+    def _complaint(self, lease: Lease, url: str, answer: Fetched | NotFetched | PutOff) -> Visit:
+        if isinstance(answer, Fetched):
+            reason, status = f"http-{answer.head.status}", answer.head.status
+        else:
+            reason, status = ("host-rests" if isinstance(answer, PutOff) else answer.reason.value), None
+        failed = self._ended(lease, Outcome.FAILED, reason, status=status)
+        return self._again(failed, lease, host_of(url), answer) if is_complaint(answer) else failed
+
+    def _again(self, failed: Visit, lease: Lease, host: str, answer: Fetched | NotFetched | PutOff | None) -> Visit:
+        """Worth another try once the host has rested, unless it had its tries."""
+        if lease.attempt >= self._limits.crawl.attempts_max:
+            return failed
+        return replace(failed, retry_at=self._turns.retry_at(host, answer))
+
+    def _barred(self, link: FoundLink, says: Verdict, lease: Lease) -> Visit:
+        return Visit(
+            url=link.url,
+            kind=link.kind,
+            outcome=Outcome.DISALLOWED,
+            seen_at=self._clock.now(),
+            reason=_index_reason(says),
+            verdict=says,
+            depth=lease.depth + 1,
+        )
+
+    def _ended(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        reason: str | None,
+        *,
+        status: int | None = None,
+        verdict: Verdict | None = None,
+    ) -> Visit:
+        return Visit(
+            url=lease.url,
+            kind=lease.kind,
+            outcome=outcome,
+            seen_at=self._clock.now(),
+            reason=reason,
+            status=status,
+            verdict=verdict,
+            depth=lease.depth,
+        )
+
+    def _read(
+        self,
+        url: str,
+        robots: RobotsFetch,
+        head: Head | None,
+        *,
+        tdmrep: RobotsFetch | None = None,
+        html: bytes | None = None,
+        said: tuple[Finding, ...] = (),
+    ) -> Verdict:
+        """All that was said about one address; `said` are findings of the pages that show it."""
+        evidence = Evidence(
+            url=url,
+            robots=robots,
+            tdmrep=tdmrep,
+            status=head.status if head else None,
+            headers=head.headers if head else (),
+            html=html,
+            html_is_target=True,
+        )
+        findings = read_findings(evidence, agent=AGENT_TOKEN, now=self._clock.now())
+        return with_doubt(combine((*findings, *said)))
+
+
+def media_type(head: Head) -> str:
+    """The Content-Type without parameters, lower case."""
+    return head.get("Content-Type").partition(";")[0].strip().lower()
+
+
+def is_page(head: Head) -> bool:
+    """Does the server call it HTML?"""
+    return media_type(head) in _HTML_TYPES
+
+
+def is_picture(head: Head) -> bool:
+    """Does the server call it a picture? Only asked of what was linked as a page; what is embedded is tried anyway."""
+    return media_type(head).startswith("image/")
+
+
+def charset(head: Head) -> str:
+    """The charset of the Content-Type; empty: none is named."""
+    message = Message()
+    message["Content-Type"] = head.get("Content-Type")
+    value = message.get_param("charset")
+    return value if isinstance(value, str) else ""
+
+
+def _seen(picture: Picture, head: Head) -> PictureSeen:
+    kept = tuple((name, value) for name, value in head.headers if name.lower() in _KEPT_HEADERS)
+    return PictureSeen(picture=picture, servable=True, headers=kept)
+
+
+def _index_reason(verdict: Verdict) -> str | None:
+    """The signal that keeps the picture out."""
+    for use in (Use.INDEX, Use.ALL):
+        if verdict.uses[use] in BLOCKING and (finding := deciding_finding(verdict, use)):
+            return finding.signal
+    return None

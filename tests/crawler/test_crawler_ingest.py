@@ -1,0 +1,107 @@
+"""`hibs ingest` of folders and single pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from checker.model import PHASH256
+from checker.records.folder import DataFolder
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, images: Path) -> Path:
+    folder = tmp_path / "dataset"
+    (folder / "b" / "deep").mkdir(parents=True)
+    shutil.copy(images / "chelsea.jpg", folder / "b" / "deep" / "cat.jpg")
+    shutil.copy(images / "rocket.jpg", folder / "a.JPG")
+    shutil.copy(images / "rocket.jpg", folder / "again.jpg")
+    (folder / "notes.txt").write_text("not a picture")
+    return folder
+
+
+def ingest(*given: object) -> Result:
+    import typer
+
+    from crawler.cli import ingest as body
+
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(body)
+    return RUNNER.invoke(app, [str(part) for part in given])
+
+
+def test_a_folder_is_recorded_by_relative_path_and_name(dataset: Path, tmp_path: Path) -> None:
+    done = ingest(dataset, "--data", tmp_path / "data", "--json")
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    assert document.pop("seconds") >= 0
+    assert document == {"recorded": 3, "new": 2, "plain": 0, "opted_out": 0, "unreadable": 0}
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        found = folder.store.sightings_of(range(9))
+        files = [[s.locator.file for s in found[image_id] if s.locator] for image_id in sorted(found)]
+        assert files == [["a.JPG", "again.jpg"], ["b/deep/cat.jpg"]]
+        sighting = found[min(found)][0]
+        assert (sighting.image_url, sighting.source.name, sighting.source.kind) == (None, "dataset", "folder")
+
+
+def test_a_second_run_adds_nothing_twice(dataset: Path, tmp_path: Path) -> None:
+    ingest(dataset, "--data", tmp_path / "data", "--source", "first release")
+    again = ingest(dataset, "--data", tmp_path / "data", "--source", "first release")
+    assert again.stdout.startswith("3 pictures recorded (0 new), 0 unreadable, ")
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        counts = folder.store.counts()
+        assert (counts.images, counts.sightings, counts.sources) == (2, 3, 1)
+
+
+def test_unreadable_files_are_named_and_the_rest_is_recorded(dataset: Path, images: Path, tmp_path: Path) -> None:
+    (dataset / "broken.jpg").write_bytes((images / "coins.jpg").read_bytes()[:1000])
+    (dataset / "empty.png").write_bytes(b"")
+    done = ingest(dataset, "--data", tmp_path / "data")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("3 pictures recorded (2 new), 2 unreadable, ")
+    assert f"{dataset / 'broken.jpg'}: " in done.stderr
+    assert f"{dataset / 'empty.png'}: " in done.stderr
+
+
+def test_a_plain_picture_is_recorded_and_cannot_be_found(images: Path, tmp_path: Path) -> None:
+    white = images.parent / "odd" / "white.png"
+    done = ingest(white, "--data", tmp_path / "data")
+    assert done.exit_code == 0
+    assert done.stdout.startswith("1 pictures recorded (1 new, 1 too plain), 0 unreadable, ")
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        assert folder.store.codes_after(0, kind=PHASH256, count=9) == ()
+
+
+def test_links_out_of_the_folder_are_not_followed(dataset: Path, images: Path, tmp_path: Path) -> None:
+    (dataset / "link.jpg").symlink_to(images / "coins.jpg")
+    (dataset / "linked").symlink_to(images, target_is_directory=True)
+    done = ingest(dataset, "--data", tmp_path / "data")
+    assert done.stdout.startswith("3 pictures recorded")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("set.tar", "are not read yet"),
+        ("crawl.warc.gz", "are not read yet"),
+        ("laion.parquet", "are not read yet"),
+        ("missing", "there is no file or folder"),
+        ("hollow", "there is no picture in"),
+    ],
+)
+def test_what_is_not_read_gets_one_sentence_and_exit_code_2(name: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if name == "hollow":
+        path.mkdir()
+    elif name != "missing":
+        path.write_bytes(b"x")
+    done = ingest(path, "--data", tmp_path / "data")
+    assert done.exit_code == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
