@@ -89,7 +89,7 @@ async def docs(request: Request, service: ServiceDep) -> Response:
 @router.get("/problems/{kind}")
 async def problem(kind: str, service: ServiceDep) -> Response:
     """What a problem type means and what to do."""
-    if kind not in ProblemKind:
+    if kind not in {known.value for known in ProblemKind}:  # Python 3.11 refuses a text in an enum
         raise ProblemError(ProblemKind.NOT_FOUND)
     return service.pages.page("problem.html", kind=kind, status=STATUS[ProblemKind(kind)])
 
