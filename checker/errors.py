@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class CheckerError(Exception):
-    """The root. `exit_code` is what a command ends with when the error reaches it (README, "Exit codes")."""
+    """The root. `exit_code` is what a command ends with when the error reaches it (README, "Commands")."""
 
     exit_code: ClassVar[int] = 2
 

@@ -144,7 +144,7 @@ class Fingerprint:
 
 
 class UnreadableReason(StrEnum):
-    """Why no picture came out of some bytes. Closed; each has a sentence in README, "What bad input gets"."""
+    """Why no picture came out of some bytes. Closed: `Unreadable.detail` has the sentence for a person."""
 
     MISSING = "missing"
     EMPTY = "empty"

@@ -24,7 +24,7 @@ class Orientation(StrEnum):
 
 
 class MatchKind(StrEnum):
-    """How sure a match is (docs/matching.md)."""
+    """How sure a match is (docs/decisions.md, 4)."""
 
     SAME = "same"
     EDITED = "edited"
