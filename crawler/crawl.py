@@ -44,6 +44,8 @@ def run_command(plan: Plan, pictures: Settings, data: Path, *, refresh: bool, as
             raise _first_of_ours(group) from group
         counts = folder.store.counts()
     seconds = time.monotonic() - begin_s
+    for line in tally.failures():
+        say(line)
     if as_json:
         answer_json(tally.to_dict(seconds))
     elif tally.nothing_done:

@@ -23,6 +23,7 @@ from checker.records.folder import DataFolder
 from checker.settings import Settings
 from crawler.progress import Progress
 from crawler.settings import CrawlSettings
+from crawler.tally import count_of
 
 _NOT_READ_YET = frozenset(
     {".tar", ".tgz", ".gz", ".zip", ".warc", ".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl"}
@@ -76,7 +77,7 @@ def run_command(
     else:
         found_not = [f"{n} {why}" for n, why in ((counts.plain, "too plain"), (counts.opted_out, "opted out")) if n]
         answer(
-            f"{counts.recorded} pictures recorded ({counts.new} new"
+            f"{count_of(counts.recorded, 'image')} recorded ({counts.new} new"
             f"{''.join(f', {part}' for part in found_not)}), {counts.unreadable} unreadable, {seconds:.1f} s"
         )
     return ExitCode.PARTLY if counts.unreadable else ExitCode.DONE
@@ -116,6 +117,8 @@ def check_paths(paths: Sequence[Path]) -> None:
             )
         if not path.exists():
             raise InputError(f"there is no file or folder {path}; check the path")
+        if not (path.is_dir() or path.is_file()):
+            raise InputError(f"{path} is neither a file nor a folder; give pictures that lie on a disk")
 
 
 def files_in(paths: Sequence[Path], source_name: str | None) -> Iterator[FileIn]:
@@ -125,9 +128,14 @@ def files_in(paths: Sequence[Path], source_name: str | None) -> Iterator[FileIn]
         for file in picture_files([path]):
             yield FileIn(
                 path=file,
-                source_name=source_name or folder.resolve().name or str(folder),
+                source_name=_storable(source_name or folder.resolve().name or str(folder)),
                 locator_file=file.relative_to(folder).as_posix(),
             )
+
+
+def _storable(name: str) -> str:
+    """A folder's name may hold bytes that are no UTF-8; a database holds text."""
+    return os.fsencode(name).decode("utf-8", "replace")
 
 
 def _record(

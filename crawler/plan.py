@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from checker.errors import InputError
 from crawler.addresses import clean, host_of, join, name_and_port
 from crawler.discover import Scope
-from crawler.guard import Guard, parse_opened
+from crawler.guard import OPEN_PORTS, Guard, parse_opened
 from crawler.settings import CrawlSettings, check_contact
 
 
@@ -54,6 +54,8 @@ def make_plan(
     _check_limits(settings)
     start = tuple(sorted({_start_address(url) for url in urls}))
     guard = Guard(opened=parse_opened(opened), public=bool(settings.contact))
+    for url in start:
+        _refuse_closed(url, guard)
     local = all(_is_opened_loopback(url, guard) for url in start)
     if not local and not settings.contact:
         raise InputError(
@@ -90,6 +92,18 @@ def _check_limits(settings: CrawlSettings) -> None:
     ):
         if value < least:
             raise InputError(f"{option} {value} is too small; give at least {least}")
+
+
+def _refuse_closed(url: str, guard: Guard) -> None:
+    """The guard would close the way at every request; said here, it is one sentence instead of a failed crawl."""
+    name, port = name_and_port(url)
+    place = f"{name}:{port}"
+    if guard.opens_host(name, port):
+        return
+    if guard.is_loopback(name):
+        raise InputError(f"{place} is on this machine, which is closed; open it with --allow-address {place}")
+    if port not in OPEN_PORTS:
+        raise InputError(f"{place} has a port that is closed; only 80 and 443 of other machines are asked")
 
 
 def _is_opened_loopback(url: str, guard: Guard) -> bool:

@@ -23,12 +23,15 @@ from typing import TypeVar
 from checker.model import Outcome, Source, Visit
 from checker.records.folder import DataFolder
 from checker.records.interfaces import Lease, Recorded
+from crawler.fetch import NotFetchedReason
 from crawler.progress import Progress
 from crawler.tally import Tally
 from crawler.turns import Clock, StoppedError, Turns
-from crawler.visit import Limits, Visitor
+from crawler.visit import ROBOTS_UNREACHABLE, Limits, Visitor
 
 T = TypeVar("T")
+
+_NOT_ASKED = (ROBOTS_UNREACHABLE, NotFetchedReason.HOST_FAILS.value)
 
 _LOOK_AGAIN_S = 1.0
 """How often the frontier is asked which hosts have work; a host that just answered is asked at once."""
@@ -76,7 +79,7 @@ class Crawl:
         self._running: dict[str, Lease] = {}
         self._hosts: tuple[str, ...] = ()
         self._hosts_at_s: float | None = None
-        self._done_before = {"page": 0, "image": 0}
+        self._ended_before = {"page": 0, "image": 0}
         self.tally = Tally()
 
     async def run(self) -> Tally:
@@ -102,8 +105,11 @@ class Crawl:
         if self._refresh:
             await self._records.do(frontier.requeue, now=self._clock.now())
         else:
-            for kind in self._done_before:
-                self._done_before[kind] = (await self._records.do(frontier.counts, kinds=(kind,))).done
+            # Their hosts were down and they were not asked for; a host may be up again.
+            await self._records.do(frontier.requeue, now=self._clock.now(), reasons=_NOT_ASKED)
+            for kind in self._ended_before:
+                counts = await self._records.do(frontier.counts, kinds=(kind,))
+                self._ended_before[kind] = counts.done + counts.failed
 
     # --- what to start, and when -------------------------------------------------------------------------------
 
@@ -134,11 +140,14 @@ class Crawl:
         )
 
     def _kinds_within_limits(self) -> tuple[str, ...]:
-        """What may still be started: a visit under way counts as if it gave something."""
+        """What may still be started: a visit under way counts as if it gave something.
+
+        What failed counts as well: a page may name any number of pictures that are none, on the hosts of others.
+        """
         under_way = Counter(lease.kind for lease in self._running.values())
         limits = self._limits.crawl
-        pages = self._done_before["page"] + self.tally.pages + under_way["page"]
-        images = self._done_before["image"] + self.tally.images + under_way["image"]
+        pages = self._ended_before["page"] + self.tally.ended["page"] + under_way["page"]
+        images = self._ended_before["image"] + self.tally.ended["image"] + under_way["image"]
         return tuple(
             kind
             for kind, number, number_max in (("page", pages, limits.pages_max), ("image", images, limits.images_max))
@@ -159,18 +168,20 @@ class Crawl:
         if self._running:
             return min([*(wait_s for wait_s in resting if wait_s > 0), _LOOK_AGAIN_S])
         frontier, kinds = self._folder.frontier, self._kinds_within_limits()
-        queued = (await self._records.do(frontier.counts)).queued
         due = await self._records.do(frontier.next_due, kinds=kinds)
         self._hosts_at_s = None
         if due is None:
-            self.tally.limit_reached = queued > 0
+            self.tally.limit_reached = await self._queued() > 0
             return None
         now = self._clock.now()
         until_s = max((due - now).total_seconds(), min(resting, default=0.0), 0.0)
         if until_s > self._limits.crawl.turn_wait_max_s:
-            self.tally.retries, self.tally.retries_from = queued, now + timedelta(seconds=until_s)
+            self.tally.retries, self.tally.retries_from = await self._queued(), now + timedelta(seconds=until_s)
             return None
         return until_s
+
+    async def _queued(self) -> int:
+        return (await self._records.do(self._folder.frontier.counts)).queued
 
     async def _wait(self, seconds: float) -> None:
         """Wait, or until a visit ends or the run is to stop."""

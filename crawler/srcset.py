@@ -51,13 +51,17 @@ def _descriptors(text: str, at: int) -> tuple[int, list[str]]:
             word += character
             inside = character != ")"
         elif character in _BLANK:
-            words, word = [*words, *([word] if word else [])], ""
+            if word:
+                words.append(word)
+            word = ""
         elif character == ",":
             break
         else:
             word += character
             inside = character == "("
-    return at, [*words, *([word] if word else [])]
+    if word:
+        words.append(word)
+    return at, words
 
 
 def _valid(descriptors: list[str]) -> bool:

@@ -10,7 +10,9 @@ from checker.model import Outcome, Visit, utc_text
 from checker.records.interfaces import Recorded
 from crawler.addresses import host_of
 
-_NAMES = {"page": ("page", "pages"), "image": ("picture", "pictures")}
+_NAMES = {"page": ("page", "pages"), "image": ("picture", "pictures"), "address": ("address", "addresses")}
+
+_NAMED_MAX = 20
 
 
 @dataclass(slots=True)
@@ -18,14 +20,19 @@ class Tally:
     """Counts of one run; filled by `run`."""
 
     pages: int = 0
+    """Pages read; a link that led to something else is none."""
     images: int = 0
     """Pictures recorded; one at two addresses counts twice."""
     new: int = 0
     """Pictures that were not known before, by their bytes."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """Visits that a publisher had to answer, done or failed for good, by kind: what the limits count."""
     disallowed: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     """Kind, reason and host by address: a picture that three pages forbid is one."""
     failed: Counter[str] = field(default_factory=Counter)
     """Addresses that failed for good, by reason."""
+    failed_named: list[tuple[str, str]] = field(default_factory=list)
+    """The first of them, with the reason."""
     retries_from: datetime | None = None
     """Addresses are left that are to be tried again from then on, too late to wait for."""
     retries: int = 0
@@ -34,15 +41,19 @@ class Tally:
 
     def count(self, visit: Visit, recorded: Recorded) -> None:
         """Take one recorded visit in."""
+        if visit.retry_at is None and visit.outcome is not Outcome.DISALLOWED:
+            self.ended[visit.kind] += 1
         if visit.outcome is Outcome.DISALLOWED:
             self.disallowed[visit.url] = (visit.kind, visit.reason or "", host_of(visit.url))
         elif visit.outcome is Outcome.FAILED:
             if visit.retry_at is None:
                 self.failed[visit.reason or ""] += 1
+                if len(self.failed_named) < _NAMED_MAX:
+                    self.failed_named.append((visit.url, visit.reason or ""))
         elif visit.seen is not None:
             self.images += 1
             self.new += recorded.new_image
-        else:
+        elif visit.reason is None:
             self.pages += 1
 
     @property
@@ -62,13 +73,19 @@ class Tally:
             "seconds": round(seconds, 1),
         }
 
+    def failures(self) -> list[str]:
+        """The addresses that failed, the first of them by name."""
+        lines = sorted(f"{url}: {reason}" for url, reason in self.failed_named)
+        more = sum(self.failed.values()) - len(lines)
+        return [*lines, f"and {count_of(more, 'address')} more"] if more else lines
+
     def lines(self, seconds: float) -> list[str]:
         """What was not taken and why, then the sum."""
         lines = []
         for (kind, reason, host), number in sorted(Counter(self.disallowed.values()).items()):
             lines.append(f"{count_of(number, kind)} not taken: {reason} at {host.partition('://')[2]}")
         for reason, number in sorted(self.failed.items()):
-            lines.append(f"{number} {'address' if number == 1 else 'addresses'} failed: {reason}")
+            lines.append(f"{count_of(number, 'address')} failed: {reason}")
         if self.retries_from:
             lines.append(
                 f"{self.retries} to be tried again, the first from {utc_text(self.retries_from)} on; "
@@ -83,5 +100,5 @@ class Tally:
 
 
 def count_of(number: int, kind: str) -> str:
-    """ "1 page", "2 pictures"; `kind` is "page" or "image"."""
+    """ "1 page", "2 pictures"; `kind` is "page", "image" or "address"."""
     return f"{number} {_NAMES[kind][number != 1]}"

@@ -9,7 +9,8 @@ to a picture is taken as one.
 A page's robots tags count against the pictures on it. Where they forbid indexing, those pictures are recorded as not
 taken, with the page's words as evidence, before the page itself: a run that is killed in between repeats the page,
 and never finds such a picture waiting as if nobody had said anything. When a picture's turn comes, maybe in another
-run, what its pages said is read back from the records.
+run, what its pages said is read back from the records. What they said of other uses counts for the sighting on each
+of them; a picture's own visit holds only what was said of the picture itself.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from checker.model import (
 )
 from checker.records.interfaces import Lease, verdict_forbids_index
 from checker.settings import Settings
-from checker.signals.read import Evidence, RobotsFetch, read_findings, read_signals
+from checker.signals.read import Evidence, RobotsFetch, read_signals
 from checker.signals.verdict import BLOCKING, combine, deciding_finding, with_doubt
 from crawler.addresses import host_of
 from crawler.discover import Scope, find_links
@@ -55,6 +56,7 @@ _KEPT_HEADERS = frozenset(
         "link",
     }
 )
+ROBOTS_UNREACHABLE = "robots-unreachable"
 _HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 
 
@@ -98,8 +100,8 @@ class Visitor:
         if self._turns.given_up(lease.host):
             return (self._ended(lease, Outcome.FAILED, NotFetchedReason.HOST_FAILS.value),)
         picture = lease.kind == "image"
-        said = await self._said_by_pages(lease.url) if picture else ()
-        if verdict_forbids_index(by_pages := with_doubt(combine(said))):
+        said = await self._said_by_pages(lease.url)  # of a link as well: it may lead to a picture that stands on a page
+        if picture and verdict_forbids_index(by_pages := with_doubt(combine(said))):
             return (self._ended(lease, Outcome.DISALLOWED, _index_reason(by_pages), verdict=by_pages),)
         bytes_max = self._limits.pictures.picture_bytes_max if picture else self._limits.crawl.page_bytes_max
 
@@ -107,7 +109,7 @@ class Visitor:
             def wants_body(head: Head) -> bool:
                 if not picture and not is_picture(head):
                     return is_page(head)
-                return not verdict_forbids_index(self._read(url, robots, head, said=said))
+                return not verdict_forbids_index(_together(self._read(url, robots, head), said))
 
             return Ask(url, bytes_max=bytes_max, wants_body=wants_body)
 
@@ -118,17 +120,19 @@ class Visitor:
             return (self._complaint(lease, reached.url, reached.answer),)
         tdmrep = await self._sites.tdmrep(reached.url)
         if picture or (is_picture(reached.answer.head) and 200 <= reached.answer.head.status < 300):
-            verdict = self._read(reached.url, reached.robots, reached.answer.head, tdmrep=tdmrep, said=said)
-            return (await self._picture(lease, reached.answer, verdict),)
+            verdict = self._read(reached.url, reached.robots, reached.answer.head, tdmrep=tdmrep)
+            return (await self._picture(lease, reached.answer, verdict, said),)
         return await self._page(lease, reached, reached.answer, tdmrep)
 
     # --- what came back ----------------------------------------------------------------------------------------
 
-    async def _picture(self, lease: Lease, answer: Fetched, verdict: Verdict) -> Visit:
+    async def _picture(self, lease: Lease, answer: Fetched, verdict: Verdict, said: tuple[Finding, ...]) -> Visit:
+        """`verdict` is what was said of the picture itself, `said` what the pages that show it said of it."""
         head, body = answer.head, answer.body
-        if head.status == 402 or (200 <= head.status < 300 and verdict_forbids_index(verdict)):
-            reason = _index_reason(verdict) or f"http-{head.status}"
-            return self._ended(lease, Outcome.DISALLOWED, reason, status=head.status, verdict=verdict)
+        together = _together(verdict, said)
+        if head.status == 402 or (200 <= head.status < 300 and verdict_forbids_index(together)):
+            reason = "http-402" if head.status == 402 else _index_reason(together)
+            return self._ended(lease, Outcome.DISALLOWED, reason, status=head.status, verdict=together)
         if body is None:
             return self._ended(lease, Outcome.FAILED, f"http-{head.status}", status=head.status, verdict=verdict)
         picture = await asyncio.to_thread(fingerprint_bytes, body, self._limits.pictures)
@@ -150,7 +154,8 @@ class Visitor:
             outcome = Outcome.DISALLOWED if head.status == 402 else Outcome.FAILED
             return (self._ended(lease, outcome, f"http-{head.status}", status=head.status, verdict=verdict),)
         if answer.body is None:
-            return (self._ended(lease, Outcome.DONE, "not-a-page", status=head.status),)
+            outcome = Outcome.FAILED if lease.depth == 0 else Outcome.DONE
+            return (self._ended(lease, outcome, "not-a-page", status=head.status),)
         verdict, says, links = await asyncio.to_thread(self._read_page, reached, head, answer.body, tdmrep, lease.depth)
         page = self._ended(lease, Outcome.DONE, None, status=head.status, verdict=verdict)
         barred = [link for link in links if link.kind == "image"] if verdict_forbids_index(says) else []
@@ -181,7 +186,7 @@ class Visitor:
             return self._ended(lease, Outcome.DISALLOWED, "robots.txt", verdict=verdict)
         if reached.robots.error == NotFetchedReason.BLOCKED_ADDRESS:
             return self._ended(lease, Outcome.FAILED, NotFetchedReason.BLOCKED_ADDRESS.value)
-        failed = self._ended(lease, Outcome.FAILED, "robots-unreachable", verdict=verdict)
+        failed = self._ended(lease, Outcome.FAILED, ROBOTS_UNREACHABLE, verdict=verdict)
         if self._sites.robots_given_up(reached.url):
             return failed
         return self._again(failed, lease, host_of(reached.url), None)
@@ -239,9 +244,8 @@ class Visitor:
         *,
         tdmrep: RobotsFetch | None = None,
         html: bytes | None = None,
-        said: tuple[Finding, ...] = (),
     ) -> Verdict:
-        """All that was said about one address; `said` are findings of the pages that show it."""
+        """All that was said about one address itself."""
         evidence = Evidence(
             url=url,
             robots=robots,
@@ -251,8 +255,11 @@ class Visitor:
             html=html,
             html_is_target=True,
         )
-        findings = read_findings(evidence, agent=AGENT_TOKEN, now=self._clock.now())
-        return with_doubt(combine((*findings, *said)))
+        return read_signals(evidence, agent=AGENT_TOKEN, now=self._clock.now())
+
+
+def _together(verdict: Verdict, said: tuple[Finding, ...]) -> Verdict:
+    return with_doubt(combine((*verdict.findings, *said)))
 
 
 def media_type(head: Head) -> str:

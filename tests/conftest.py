@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hibs_command import CHECKOUT, Hibs, hibs_in
 
 from checker.settings import Settings
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-Hibs = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,21 +38,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def hibs(tmp_path: Path) -> Hibs:
-    """Run the command as a user does, in an empty folder: `hibs("check", "a.jpg", "--data", "d", exit_code=1)`."""
-
-    def run(*arguments: object, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "checker", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    return run
+    """Run the command in an empty folder (hibs_command.py)."""
+    return hibs_in(tmp_path)
 
 
 @pytest.fixture

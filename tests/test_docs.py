@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from conftest import CHECKOUT, Hibs
+from hibs_command import CHECKOUT, Hibs
 from PIL import Image
 
 from checker.console import ExitCode

@@ -69,6 +69,8 @@ def signals(
     from checker.signals.read import Evidence, read_signals
 
     address = _address(url, "--url")
+    if page_url is not None and html is None:
+        raise InputError("--page-url says where a saved page came from; give that page with --html as well")
     if robots or headers or html or tdmrep:
         status, lines = _headers(headers) if headers else (None, ())
         evidence = Evidence(

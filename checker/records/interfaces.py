@@ -198,8 +198,8 @@ class Frontier(Protocol):
         """Put every leased address back (the start of a run: the process that held them is gone)."""
         ...
 
-    def requeue(self, *, now: datetime) -> int:
-        """Queue everything that was done, for `--refresh`."""
+    def requeue(self, *, now: datetime, reasons: Sequence[str] | None = None) -> int:
+        """Queue everything that was done, for `--refresh`; with `reasons`, only what failed for one of them."""
         ...
 
     def counts(self, *, kinds: Sequence[str] = ("page", "image")) -> FrontierCounts:

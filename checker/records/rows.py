@@ -39,13 +39,18 @@ def intern_host(db: Database, name: str) -> int:
 def intern_verdict(db: Database, verdict: Mapping[str, str]) -> int:
     """The id of a verdict. Most addresses share a few, so each is written once."""
     document = json.dumps(verdict)
-    key = hashlib.sha256(document.encode()).digest()[:16]
+    key = digest(document)
     row = db.execute("SELECT verdict_id FROM verdict WHERE key = ?", (key,)).fetchone()
     if row is None:
         row = db.execute(
             "INSERT INTO verdict (key, document) VALUES (?, ?) RETURNING verdict_id", (key, document)
         ).fetchone()
     return int(row[0])
+
+
+def digest(document: str) -> bytes:
+    """16 bytes that stand for a document in a key."""
+    return hashlib.sha256(document.encode()).digest()[:16]
 
 
 def finding_document(finding: Finding) -> str:

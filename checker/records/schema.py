@@ -63,16 +63,18 @@ CREATE TABLE embed (
     page_url_id INTEGER NOT NULL REFERENCES url, image_url_id INTEGER NOT NULL REFERENCES url,
     found_as TEXT NOT NULL, caption TEXT, PRIMARY KEY (image_url_id, page_url_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX embed_by_page ON embed (page_url_id);
 CREATE TABLE finding (
     finding_id INTEGER PRIMARY KEY, url_id INTEGER NOT NULL REFERENCES url, signal TEXT NOT NULL,
-    place TEXT NOT NULL, raw TEXT NOT NULL, document TEXT NOT NULL, seen_at TEXT NOT NULL,
-    UNIQUE (url_id, signal, place, raw)
+    place TEXT NOT NULL, raw TEXT NOT NULL, key BLOB NOT NULL, document TEXT NOT NULL, in_force INTEGER NOT NULL,
+    seen_at TEXT NOT NULL, UNIQUE (url_id, key)
 ) STRICT;
 CREATE TABLE frontier (
     url_id INTEGER PRIMARY KEY REFERENCES url, host_id INTEGER NOT NULL REFERENCES host, kind TEXT NOT NULL,
     depth INTEGER NOT NULL, state TEXT NOT NULL, due_at TEXT NOT NULL, lease_until TEXT, attempt INTEGER NOT NULL,
     reason TEXT, status INTEGER, verdict_id INTEGER REFERENCES verdict, visited_at TEXT
 ) STRICT;
-CREATE INDEX frontier_due ON frontier (state, host_id, due_at);
+CREATE INDEX frontier_next ON frontier (host_id, state, kind, attempt, depth, url_id);
+CREATE INDEX frontier_due ON frontier (state, kind, due_at);
 CREATE TABLE crawl_scope (scope_id INTEGER PRIMARY KEY CHECK (scope_id = 1), document TEXT NOT NULL) STRICT
 """

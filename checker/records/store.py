@@ -19,8 +19,7 @@ from sqlite_utils import Database
 from checker.model import CodeKind, Finding, Locator, PictureSeen, Sighting, Source, Visit, parse_utc, utc_text
 from checker.records.database import transaction
 from checker.records.interfaces import CodeRow, Counts, Recorded
-from checker.records.recording import record_archived, record_visit
-from checker.records.rows import read_finding
+from checker.records.recording import record_archived, record_visit, said_of_pictures
 from checker.report import Coverage
 
 
@@ -101,8 +100,11 @@ class CorpusStore:
         return {image_id: tuple(sightings) for image_id, sightings in found.items()}
 
     def said_by_pages(self, image_url: str) -> tuple[Finding, ...]:
-        """The robots tags of the pages that show the picture at this address, as they were when last visited."""
-        return tuple(read_finding(document) for (document,) in self._rows(_SAID_BY_PAGES, (image_url,)))
+        """What the pages that show the picture at this address said of their pictures when they were last read."""
+        with self._lock:
+            pages = self._db.execute(_PAGES_OF, (image_url,)).fetchall()
+            said = [finding for (page_url_id,) in pages for finding in said_of_pictures(self._db, page_url_id)]
+        return tuple(said)
 
     def counts(self) -> Counts:
         """Facts about all that is recorded."""
@@ -202,11 +204,8 @@ WHERE sighting.image_id IN (SELECT value FROM json_each(?))
 ORDER BY sighting.first_seen, sighting.sighting_id
 """
 
-_SAID_BY_PAGES = """
-SELECT DISTINCT finding.document FROM url JOIN embed ON embed.image_url_id = url.url_id
-JOIN frontier ON frontier.url_id = embed.page_url_id
-JOIN finding ON finding.url_id = embed.page_url_id AND finding.seen_at = frontier.visited_at
-WHERE url.url = ? AND finding.signal IN ('html-robots', 'x-robots-tag') ORDER BY finding.finding_id
+_PAGES_OF = """
+SELECT page_url_id FROM url JOIN embed ON image_url_id = url_id WHERE url = ? ORDER BY page_url_id
 """
 
 _COUNTS = """

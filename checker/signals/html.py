@@ -34,6 +34,7 @@ START_TAGS_MAX = 40_000
 
 _START_TAG = re.compile(rb"<[a-zA-Z]")
 _RSL_TYPE = "application/rsl+xml"
+_LICENCE_PLACE = "link to a licence in the page"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,8 @@ def read_page(html: bytes) -> PageTags:
     html = html[:HTML_BYTES_MAX]
     if html.startswith((b"\xff\xfe", b"\xfe\xff")):
         html = html.decode("utf-16", "replace").encode("utf-8", "replace")
-    for count, start_tag in enumerate(_START_TAG.finditer(html)):
-        if count == START_TAGS_MAX:
-            html, cut = html[: start_tag.start()], True
-            break
+    parsed = bounded(html)
+    html, cut = parsed, cut or len(parsed) < len(html)
     metas: list[tuple[str, str]] = []
     licences: list[str] = []
     for node in LexborHTMLParser(html).css("meta, link, script"):
@@ -78,6 +77,19 @@ def read_page(html: bytes) -> PageTags:
         elif (attributes.get("type") or "").strip().lower() == _RSL_TYPE:
             licences.append(attributes.get("href") or attributes.get("src") or "inline")
     return PageTags(tuple(metas), tuple(licences), cut)
+
+
+def bounded(html: bytes) -> bytes:
+    """The start of a page (UTF-8) that holds no more start tags than a parser can be given."""
+    for count, start_tag in enumerate(_START_TAG.finditer(html)):
+        if count == START_TAGS_MAX:
+            return html[: start_tag.start()]
+    return html
+
+
+def reaches_pictures(finding: Finding) -> bool:
+    """Does this finding of a page speak of the pictures on it as well, not of the page alone?"""
+    return finding.signal in ("html-robots", "x-robots-tag") or finding.place == _LICENCE_PLACE
 
 
 def read_page_tags(page: PageTags, *, agent: str, now: datetime) -> Iterator[Finding]:
@@ -99,7 +111,7 @@ def read_page_tags(page: PageTags, *, agent: str, now: datetime) -> Iterator[Fin
                     version=ROBOTS_TAG_VERSION,
                 )
     for address in page.licences:
-        yield licence_not_read("link to a licence in the page", address)
+        yield licence_not_read(_LICENCE_PLACE, address)
     if page.cut:
         yield Finding(
             signal="html-robots",

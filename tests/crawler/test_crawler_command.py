@@ -83,6 +83,11 @@ def test_failed_addresses_give_exit_code_1_and_are_counted(server: LocalWeb, tmp
     assert done.returncode == 1
     document = json.loads(done.stdout)
     assert document.pop("seconds") >= 0
+    assert done.stderr.splitlines() == [
+        "http://10.1.2.3/a.jpg: blocked-address",
+        "http://127.0.0.1:1/b.jpg: blocked-address",
+        f"{server.url('/gone.jpg', 'gallery.localhost')}: http-404",
+    ]
     assert document == {
         "pages": 1,
         "images": 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,6 +75,27 @@ def test_captions_are_read_in_the_charset_of_the_page() -> None:
 
 def test_a_page_gives_a_bounded_number_of_links() -> None:
     assert len(links("".join(f"<a href={n}>" for n in range(7_000)))) == 6_000
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "unicode_escape", "punycode", "utf-7", "a\0b", "x" * 5000])
+def test_an_encoding_that_is_none_of_the_web_counts_as_not_named(charset: str) -> None:
+    assert links('<img src="a.jpg" alt="caf\\u00e9 é">'.encode(), charset=charset)[0].caption == "caf\\u00e9 é"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<div>" * 500_000 + '<img src="deep.jpg">',
+        "<picture>" + "<source srcset=a>" * 30_000 + "</picture>",
+        f'<img srcset="a {"b " * 200_000}">',
+        "<picture><source srcset=a>" * 10_000,
+    ],
+    ids=["nested", "sources", "descriptors", "pictures"],
+)
+def test_no_page_keeps_the_parser_busy(html: str) -> None:
+    begin_s = time.process_time()
+    links(html)
+    assert time.process_time() - begin_s < 8  # minutes without the limits, about 1.5 s with them
 
 
 @given(st.binary(max_size=200))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -59,6 +60,26 @@ def test_a_second_run_adds_nothing_twice(dataset: Path, tmp_path: Path) -> None:
         assert (counts.images, counts.sightings, counts.sources) == (2, 3, 1)
 
 
+def test_names_of_any_bytes_are_recorded(images: Path, tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/set\xff")
+    os.mkdir(folder)
+    for name in (b"bad\xff.jpg", b"line\nend.jpg", b"esc\x1b]0;x\x07.jpg"):
+        shutil.copy(images / "rocket.jpg", os.path.join(os.fsencode(folder), name))
+    done = ingest(folder, "--data", tmp_path / "data")
+    assert done.exit_code == 0, done.output
+    with DataFolder.open(tmp_path / "data", create=False) as opened:
+        assert [facts.source.name for facts in opened.store.sources()] == ["set\ufffd"]
+        (found,) = opened.store.sightings_of(range(9)).values()
+        files = [sighting.locator.file for sighting in found if sighting.locator]
+        assert files == ["bad\udcff.jpg", "esc\x1b]0;x\x07.jpg", "line\nend.jpg"]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    done = ingest(tmp_path / "pipe.jpg", "--data", tmp_path / "data")
+    assert (done.exit_code, "neither a file nor a folder" in done.stderr) == (2, True)
+
+
 def test_unreadable_files_are_named_and_the_rest_is_recorded(dataset: Path, images: Path, tmp_path: Path) -> None:
     (dataset / "broken.jpg").write_bytes((images / "coins.jpg").read_bytes()[:1000])
     (dataset / "empty.png").write_bytes(b"")
@@ -73,7 +94,7 @@ def test_a_plain_picture_is_recorded_and_cannot_be_found(images: Path, tmp_path:
     white = images.parent / "odd" / "white.png"
     done = ingest(white, "--data", tmp_path / "data")
     assert done.exit_code == 0
-    assert done.stdout.startswith("1 pictures recorded (1 new, 1 too plain), 0 unreadable, ")
+    assert done.stdout.startswith("1 picture recorded (1 new, 1 too plain), 0 unreadable, ")
     with DataFolder.open(tmp_path / "data", create=False) as folder:
         assert folder.store.codes_after(0, kind=PHASH256, count=9) == ()
 

@@ -39,7 +39,6 @@ def test_a_crawl_of_this_machine_needs_nobody_and_reaches_nothing_else() -> None
     [
         (["https://a.example/"], ["127.0.0.1:8001"]),
         (["http://127.0.0.1:8001/", "https://a.example/"], ["127.0.0.1:8001"]),
-        (["http://127.0.0.1:8002/"], ["127.0.0.1:8001"]),
         (["http://10.0.0.1:8001/"], ["10.0.0.1:8001"]),
     ],
 )
@@ -47,6 +46,23 @@ def test_a_short_pause_is_for_opened_addresses_of_this_machine_only(urls: list[s
     with pytest.raises(InputError, match="too short"):
         make_plan(urls, settings=SOMEBODY, opened=opened, delay_s=0.5)
     assert make_plan(urls, settings=SOMEBODY, opened=opened, delay_s=2.0).settings.delay_min_s == 2.0
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://127.0.0.1:8002/", "open it with --allow-address 127.0.0.1:8002"),
+        ("http://[::1]/", "open it with --allow-address [::1]:80"),
+        ("http://g.localhost:8001/", "open it with --allow-address g.localhost:8001"),
+        ("https://a.example:8443/", "only 80 and 443"),
+    ],
+)
+@pytest.mark.parametrize("settings", [NOBODY, SOMEBODY])
+def test_a_start_address_that_the_guard_would_close_is_refused_at_once(
+    url: str, sentence: str, settings: CrawlSettings
+) -> None:
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        make_plan([url], settings=settings)
 
 
 @pytest.mark.parametrize("delay_s", [-1.0, float("nan"), float("inf")])

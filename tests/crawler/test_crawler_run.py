@@ -2,83 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import pytest
-from site_simulator import START, SiteSimulator
+from crawl_bench import CRAWL, PAGE, Bench
+from site_simulator import START
 
 from checker.errors import InputError
 from checker.fingerprint.pictures import fingerprint_bytes
-from checker.model import PHASH256, Picture, Sighting, Use
+from checker.model import Picture, Use
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts
-from checker.records.folder import DataFolder
 from checker.settings import Settings
-from crawler.crawl import crawl
 from crawler.fetch import NotFetchedReason
-from crawler.plan import make_plan
-from crawler.progress import Progress
-from crawler.settings import CrawlSettings
-from crawler.tally import Tally
-
-PAGE = "https://a.example/"
-CRAWL = CrawlSettings(contact="me@example.org")
-
-
-@dataclass
-class Bench:
-    """One data folder and one web; every `crawl` is a new run over both."""
-
-    web: SiteSimulator
-    folder: DataFolder
-    pictures: dict[str, bytes]
-
-    def crawl(self, *urls: str, settings: CrawlSettings = CRAWL, stop_after: int = 0, refresh: bool = False) -> Tally:
-        plan = make_plan(urls or (PAGE,), settings=settings)
-
-        async def run() -> Tally:
-            stop = asyncio.Event()
-            fetcher = _StopAfter(self.web, stop, stop_after) if stop_after else self.web
-            clock = self.web.time.clock()
-            with Progress(every_s=1e9) as progress:
-                return await crawl(plan, Settings(), self.folder, fetcher, clock, stop, progress, refresh=refresh)
-
-        return asyncio.run(run())
-
-    def sightings(self) -> list[Sighting]:
-        found = self.folder.store.sightings_of(list(range(1, 100)))
-        return [sighting for image_id in sorted(found) for sighting in found[image_id]]
-
-    def codes(self) -> int:
-        return len(self.folder.store.codes_after(0, kind=PHASH256, count=100))
-
-
-@dataclass
-class _StopAfter:
-    """Wishes the run to stop once so many requests were answered."""
-
-    web: SiteSimulator
-    stop: asyncio.Event
-    left: int
-
-    async def fetch(self, ask: Any) -> Any:
-        answer = await self.web.fetch(ask)
-        self.left -= 1
-        if self.left <= 0:
-            self.stop.set()
-        return answer
-
-
-@pytest.fixture
-def bench(tmp_path: Path, images: Path) -> Iterator[Bench]:
-    pictures = {path.stem: path.read_bytes() for path in images.glob("*.jpg")}
-    with DataFolder.open(tmp_path / "data", create=True) as folder:
-        yield Bench(SiteSimulator(), folder, pictures)
 
 
 def test_a_picture_is_recorded_with_page_caption_and_verdict(bench: Bench) -> None:
@@ -146,7 +83,7 @@ def test_a_no_in_the_headers_spares_the_body(bench: Bench) -> None:
     assert read[f"{PAGE}a.jpg"] is False
     assert bench.codes() == 0
     assert bench.sightings() == []
-    assert sorted(reason for _, reason, _ in tally.disallowed.values()) == ["http-status", "x-robots-tag"]
+    assert sorted(reason for _, reason, _ in tally.disallowed.values()) == ["http-402", "x-robots-tag"]
 
 
 @pytest.mark.parametrize("how", ["meta", "header"])
@@ -161,28 +98,6 @@ def test_a_page_that_says_noindex_speaks_for_its_pictures(bench: Bench, how: str
     assert f"{PAGE}a.jpg" not in bench.web.urls()
     assert tally.images == 1
     assert list(tally.disallowed) == [f"{PAGE}a.jpg"]
-
-
-def test_a_page_that_forbids_a_picture_keeps_forbidding_it_when_visited_again(bench: Bench) -> None:
-    bench.web.page(PAGE, '<meta name="robots" content="noindex"><img src="https://cdn.example/a.jpg">')
-    bench.web.file("https://cdn.example/a.jpg", bench.pictures["rocket"])
-    bench.crawl()
-    bench.crawl(refresh=True)
-    assert "https://cdn.example/a.jpg" not in bench.web.urls()
-    bench.web.answers[PAGE].clear()
-    bench.web.page(PAGE, '<img src="https://cdn.example/a.jpg">')
-    bench.crawl(refresh=True)
-    bench.crawl(refresh=True)
-    assert bench.codes() == 1
-
-
-def test_what_a_page_says_of_training_reaches_its_pictures_even_in_a_later_run(bench: Bench) -> None:
-    bench.web.page(PAGE, '<meta name="robots" content="noai"><img src="/a.jpg">')
-    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
-    bench.crawl(stop_after=2)  # robots.txt, the page
-    assert bench.sightings() == []
-    bench.crawl()
-    assert bench.sightings()[0].verdict["train-ai"] == "deny"
 
 
 def test_a_host_is_asked_one_thing_at_a_time_and_not_too_soon(bench: Bench) -> None:
@@ -248,13 +163,34 @@ def test_robots_txt_that_comes_back_opens_the_host(bench: Bench) -> None:
     assert bench.crawl().images == 1
 
 
+def test_what_was_not_asked_for_because_its_host_was_down_is_asked_for_in_the_next_run(bench: Bench) -> None:
+    bench.web.fail(f"{PAGE}robots.txt", NotFetchedReason.UNREACHABLE)
+    assert bench.crawl().failed == {"robots-unreachable": 1}
+    bench.web.answers.clear()
+    bench.web.page(PAGE, '<img src="/a.jpg">')
+    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
+    assert bench.crawl().images == 1
+    assert bench.crawl().nothing_done
+
+
 def test_a_host_that_keeps_failing_is_left_alone(bench: Bench) -> None:
     bench.web.page(PAGE, "".join(f'<img src="https://b.example/{n}.jpg">' for n in range(20)))
     for n in range(20):
         bench.web.fail(f"https://b.example/{n}.jpg", NotFetchedReason.UNREACHABLE)
     tally = bench.crawl()
     assert len([url for url in bench.web.urls() if "b.example" in url]) == 6
-    assert tally.failed == {"unreachable": 2, "host-fails": 18}
+    assert tally.failed == {"host-fails": 20}
+
+
+def test_a_few_broken_files_are_no_host_that_fails(bench: Bench) -> None:
+    names = sorted(bench.pictures)[:4]
+    bench.web.page(PAGE, "".join(f'<img src="/{n}.jpg">' for n in ("broken", "torn", *names)))
+    bench.web.fail(f"{PAGE}broken.jpg", NotFetchedReason.BAD_RESPONSE)
+    bench.web.fail(f"{PAGE}torn.jpg", NotFetchedReason.BAD_RESPONSE)
+    for name in names:
+        bench.web.file(f"{PAGE}{name}.jpg", bench.pictures[name])
+    tally = bench.crawl()
+    assert (tally.images, tally.failed) == (4, {"bad-response": 2})
 
 
 def test_an_address_that_is_closed_to_us_is_not_tried_again(bench: Bench) -> None:
@@ -280,7 +216,7 @@ def test_a_link_that_leads_to_a_picture_is_taken_as_one(bench: Bench) -> None:
     bench.web.file(f"{PAGE}large", bench.pictures["coins"], headers=[("Content-Type", "image/jpeg")])
     bench.web.file(f"{PAGE}paper.pdf", b"%PDF-", headers=[("Content-Type", "application/pdf")])
     tally = bench.crawl()
-    assert (tally.images, dict(tally.failed)) == (1, {})
+    assert (tally.pages, tally.images, dict(tally.failed)) == (1, 1, {})
     assert bench.sightings()[0].image_url == f"{PAGE}large"
 
 
@@ -296,6 +232,13 @@ def test_the_scope_is_the_start_hosts(bench: Bench) -> None:
 def test_a_start_address_that_leads_elsewhere_is_named(bench: Bench) -> None:
     bench.web.redirect(PAGE, "https://www.a.example/")
     assert bench.crawl().failed == {"redirect-out-of-scope": 1}
+
+
+def test_a_start_address_that_is_no_page_is_named(bench: Bench) -> None:
+    bench.web.file(PAGE, b"%PDF-", headers=[("Content-Type", "application/pdf")])
+    tally = bench.crawl()
+    assert (tally.pages, tally.failed) == (0, {"not-a-page": 1})
+    assert tally.failures() == [f"{PAGE}: not-a-page"]
 
 
 def test_limits_hold_over_all_runs_and_can_be_raised(bench: Bench) -> None:
@@ -330,15 +273,6 @@ def test_the_same_command_goes_on_where_it_was_stopped(bench: Bench) -> None:
     assert first.images + second.images == 6
     assert sorted(bench.web.urls()) == sorted([PAGE, *(f"{PAGE}{name}.jpg" for name in names)])
     assert bench.crawl().nothing_done
-
-
-def test_refresh_visits_everything_again_and_adds_nothing_twice(bench: Bench) -> None:
-    bench.web.page(PAGE, '<img src="/a.jpg">')
-    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
-    bench.crawl()
-    tally = bench.crawl(refresh=True)
-    assert (tally.pages, tally.images, tally.new) == (1, 1, 0)
-    assert len(bench.sightings()) == 1
 
 
 def test_another_start_address_needs_another_folder(bench: Bench) -> None:

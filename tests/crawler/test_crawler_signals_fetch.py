@@ -63,6 +63,8 @@ def test_what_cannot_be_fetched_is_one_sentence(server: LocalWeb) -> None:
     with pytest.raises(RemoteError, match="too-many-redirects"):
         fetch_evidence(server.url("/a"), contact="", allow_addresses=(server.opened,))
     with pytest.raises(InputError, match="HIBS_CONTACT"):
+        fetch_evidence("https://a.example/", contact="", allow_addresses=())
+    with pytest.raises(InputError, match=f"--allow-address {server.opened}"):
         fetch_evidence(server.url("/a"), contact="", allow_addresses=())
     with pytest.raises(InputError, match="no address of a page"):
         fetch_evidence("file:///etc/passwd", contact="me@example.org", allow_addresses=())

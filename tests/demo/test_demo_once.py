@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Hibs
+from hibs_command import Hibs
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pytest
 
 from checker.model import FoundLink, Outcome, Visit
 from checker.records.folder import DataFolder
+from checker.records.frontier import _LEASE
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOST = "http://gallery.localhost:8001"
@@ -75,6 +76,42 @@ def test_a_visit_that_may_work_later_waits_until_then(folder: DataFolder) -> Non
     assert folder.frontier.hosts_due(now=NOON) == ()
     assert folder.frontier.next_due() == later
     assert folder.frontier.lease(host=HOST, seconds=60, now=later) is not None
+
+
+def test_what_failed_comes_after_what_was_not_tried(folder: DataFolder) -> None:
+    source = folder.store.source("our crawl", kind="crawl", now=NOON)
+    folder.frontier.add([image("/1.jpg"), image("/2.jpg")], depth=0, now=NOON)
+    folder.frontier.lease(host=HOST, seconds=60, now=NOON)
+    folder.store.record(Visit(f"{HOST}/1.jpg", "image", Outcome.FAILED, NOON, retry_at=NOON), source=source)
+    leases = [folder.frontier.lease(host=HOST, seconds=60, now=NOON) for _ in range(2)]
+    assert [(lease.url.removeprefix(HOST), lease.attempt) for lease in leases if lease] == [
+        ("/2.jpg", 1),
+        ("/1.jpg", 2),
+    ]
+
+
+def test_only_what_failed_for_these_reasons_is_queued_again_and_its_tries_stay_counted(folder: DataFolder) -> None:
+    source = folder.store.source("our crawl", kind="crawl", now=NOON)
+    folder.frontier.add([image("/1.jpg"), image("/2.jpg")], depth=0, now=NOON)
+    for path, reason in (("/1.jpg", "host-fails"), ("/2.jpg", "http-404")):
+        folder.frontier.lease(host=HOST, seconds=60, now=NOON)
+        folder.store.record(Visit(f"{HOST}{path}", "image", Outcome.FAILED, NOON, reason=reason), source=source)
+    assert folder.frontier.requeue(now=NOON, reasons=["host-fails"]) == 1
+    lease = folder.frontier.lease(host=HOST, seconds=60, now=NOON)
+    assert lease is not None
+    assert (lease.url, lease.attempt) == (f"{HOST}/1.jpg", 2)
+
+
+def test_the_next_address_is_found_without_sorting_all_that_wait(folder: DataFolder) -> None:
+    links = [image(f"/{n}.jpg") for n in range(300)]
+    folder.frontier.add(links, depth=0, now=NOON)
+    steps = folder.store._db.execute(
+        f"EXPLAIN QUERY PLAN {_LEASE}", dict.fromkeys(("until", "host", "now", "kind"), "")
+    )
+    plan = [step[3] for step in steps.fetchall()]
+    assert sum("frontier USING INDEX frontier_next" in step for step in plan) == 2
+    # One sort is left: of the two rows that the halves of the query give.
+    assert sum("TEMP B-TREE" in step for step in plan) == 1
 
 
 @pytest.mark.parametrize("outcome", [Outcome.DONE, Outcome.FAILED, Outcome.DISALLOWED])

@@ -136,6 +136,7 @@ def test_escape_sequences_of_strangers_are_shown_as_codes(saved: Path) -> None:
         (["--url", "a.jpg"], "hibs: --url a.jpg is no address"),
         (["--url", URL, "--robots", "missing.txt"], "hibs: missing.txt cannot be read: No such file or directory"),
         (["--url", URL, "--html", "HERE/page.html", "--page-url", "page"], "hibs: --page-url page is no address"),
+        (["--url", URL, "--page-url", URL], "give that page with --html as well"),
         (["--url", URL, "--headers", "HERE/robots.bad"], "robots.bad line 1 is no header"),
         (["--url", URL, "--headers", "HERE/status.bad"], "status.bad line 1 is no status line"),
     ],

@@ -1,0 +1,65 @@
+"""A whole crawl on the in-memory web, as the tests of this folder run it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from site_simulator import SiteSimulator
+
+from checker.model import PHASH256, Sighting
+from checker.records.folder import DataFolder
+from checker.settings import Settings
+from crawler.crawl import crawl
+from crawler.plan import make_plan
+from crawler.progress import Progress
+from crawler.settings import CrawlSettings
+from crawler.tally import Tally
+
+PAGE = "https://a.example/"
+CRAWL = CrawlSettings(contact="me@example.org")
+
+
+@dataclass
+class Bench:
+    """One data folder and one web; every `crawl` is a new run over both."""
+
+    web: SiteSimulator
+    folder: DataFolder
+    pictures: dict[str, bytes]
+
+    def crawl(self, *urls: str, settings: CrawlSettings = CRAWL, stop_after: int = 0, refresh: bool = False) -> Tally:
+        plan = make_plan(urls or (PAGE,), settings=settings)
+
+        async def run() -> Tally:
+            stop = asyncio.Event()
+            fetcher = _StopAfter(self.web, stop, stop_after) if stop_after else self.web
+            clock = self.web.time.clock()
+            with Progress(every_s=1e9) as progress:
+                return await crawl(plan, Settings(), self.folder, fetcher, clock, stop, progress, refresh=refresh)
+
+        return asyncio.run(run())
+
+    def sightings(self) -> list[Sighting]:
+        found = self.folder.store.sightings_of(list(range(1, 100)))
+        return [sighting for image_id in sorted(found) for sighting in found[image_id]]
+
+    def codes(self) -> int:
+        return len(self.folder.store.codes_after(0, kind=PHASH256, count=100))
+
+
+@dataclass
+class _StopAfter:
+    """Wishes the run to stop once so many requests were answered."""
+
+    web: SiteSimulator
+    stop: asyncio.Event
+    left: int
+
+    async def fetch(self, ask: Any) -> Any:
+        answer = await self.web.fetch(ask)
+        self.left -= 1
+        if self.left <= 0:
+            self.stop.set()
+        return answer
