@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.assets import StaticAssets
 from api.deps import Service, wants_page
@@ -20,12 +22,17 @@ from api.limits import DailyQuota, Gate
 from api.pages import Pages
 from api.problems import STATUS, ProblemError, ProblemKind, problem_response
 from api.routes import facts, feed, lookup, optout, pages
-from api.schemas import invalid_request
+from api.schemas.requests import invalid_request
 from api.words import words
-from checker.errors import EmptyCorpusError
+from checker.errors import DataError, EmptyCorpusError
+from checker.handles import KEY_FILE
 from checker.lookup import Checker
 from checker.optout.request import OptOuts
 from checker.settings import Settings
+
+RETRY_DATA_S = 60
+"""Longer than any of our own transactions; a backup tool that holds a database needs about as long."""
+ROUTERS = (lookup.router, optout.router, feed.router, facts.router, pages.router)
 
 
 def utc_now() -> datetime:
@@ -51,6 +58,7 @@ def create_app(
     checker = Checker.open(folder, settings)
     try:
         opt_outs = OptOuts.open(folder, settings, now=clock())
+        secret = (folder / KEY_FILE).read_bytes()  # made by Checker.open
     except BaseException:
         checker.close()
         raise
@@ -63,6 +71,8 @@ def create_app(
             opt_outs.close()
             checker.close()
 
+    quota = DailyQuota(opt_outs.registry, settings.opt_outs_per_day_max, secret=secret)
+    quota.forget(clock())
     app = FastAPI(
         title="Have I Been Scraped",
         summary="Find copies of a photo, say no with a receipt, follow the list of those who did.",
@@ -87,14 +97,16 @@ def create_app(
         settings=settings,
         clock=clock,
         gate=Gate(),
-        opt_out_quota=DailyQuota(settings.opt_outs_per_day_max),
+        opt_out_quota=quota,
         pages=Pages(words(), settings),
     )
-    for routes in (lookup, optout, feed, facts, pages):
-        app.include_router(routes.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.mount("/static", StaticAssets())
     _answer_errors(app)
-    app.add_middleware(Guards, allowed_hosts=allowed_hosts)
+    # Not add_middleware: that stands inside of the handler of unforeseen errors, whose answers would go unguarded.
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Guards(build(), allowed_hosts)  # type: ignore[method-assign]
     return app
 
 
@@ -108,6 +120,11 @@ def _answer_errors(app: FastAPI) -> None:
     async def empty(request: Request, _: Exception) -> Response:
         return _response(request, ProblemError(ProblemKind.CORPUS_EMPTY))
 
+    async def unavailable(request: Request, error: Exception) -> Response:
+        # Its message names a file of ours and what SQLite says of it, and never repeats an input (checker/errors.py).
+        logging.getLogger("uvicorn.error").error("%s", error)
+        return _response(request, ProblemError(ProblemKind.UNAVAILABLE, retry_after_s=RETRY_DATA_S))
+
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         # Only the names of our own parameters; FastAPI's answer would repeat what was sent.
@@ -117,16 +134,30 @@ def _answer_errors(app: FastAPI) -> None:
     async def by_status(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         kind = _KIND_OF_STATUS.get(error.status_code, ProblemKind.INVALID_REQUEST)
-        return _response(request, ProblemError(kind, headers=error.headers))
+        headers = error.headers
+        if kind is ProblemKind.METHOD_NOT_ALLOWED:
+            headers = {"Allow": allowed_methods(request)}
+        return _response(request, ProblemError(kind, headers=headers))
 
     async def unforeseen(request: Request, _: Exception) -> Response:
         return _response(request, ProblemError(ProblemKind.INTERNAL_ERROR))
 
     app.add_exception_handler(ProblemError, ours)
     app.add_exception_handler(EmptyCorpusError, empty)
+    app.add_exception_handler(DataError, unavailable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, by_status)
     app.add_exception_handler(Exception, unforeseen)
+
+
+def allowed_methods(request: Request) -> str:
+    """For `Allow` (RFC 9110 10.2.1): of every route of this path; the router names those of the first one alone."""
+    methods: set[str] = set()
+    for route in (route for router in ROUTERS for route in router.routes):
+        # A route matches a path in part when only the method is another.
+        if route.matches(request.scope)[0] is not Match.NONE:
+            methods |= getattr(route, "methods", None) or set()
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 _KIND_OF_STATUS = {

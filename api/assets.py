@@ -29,9 +29,11 @@ class StaticAssets:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope)
-        name = scope["path"].removeprefix(scope.get("root_path", "")).lstrip("/")
-        if name not in MEDIA_TYPES or request.method not in ("GET", "HEAD"):
+        name = scope["path"].removeprefix(scope.get("root_path", "")).removeprefix("/")
+        if name not in MEDIA_TYPES:
             raise ProblemError(ProblemKind.NOT_FOUND)
+        if request.method != "GET":
+            raise ProblemError(ProblemKind.METHOD_NOT_ALLOWED, headers={"Allow": "GET, HEAD"})
         body = (files("api") / "static" / name).read_bytes()
         caching = KEEP if "v" in request.query_params else KEEP_BRIEFLY
         answer = Response(body, media_type=MEDIA_TYPES[name], headers={"Cache-Control": caching})

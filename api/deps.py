@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.limits import JSON_BYTES_MAX, DailyQuota, Gate, read_body
 from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
+from api.schemas.requests import invalid_request
 from checker.fingerprint import fingerprint_bytes
 from checker.lookup import Checker
 from checker.model import Picture, Unreadable
@@ -33,6 +34,14 @@ class Service:
     gate: Gate
     opt_out_quota: DailyQuota
     pages: Pages
+
+    def catch_up(self, now: datetime) -> None:
+        """Put into effect what the time alone brings: withdrawals that are due, counts of yesterday forgotten.
+
+        No timer runs it; whoever answers from the registry calls it before.
+        """
+        self.opt_outs.settle(now)
+        self.opt_out_quota.forget(now)
 
 
 def _service(request: Request) -> Service:
@@ -83,6 +92,17 @@ async def read_picture(body: bytes, service: Service) -> Picture:
 def unreadable(detail: str) -> ProblemError:
     """The refusal of bytes that gave no picture, with the decoder's sentence."""
     return ProblemError(ProblemKind.UNREADABLE, detail[:1].upper() + detail[1:] + ".")
+
+
+def require_query(request: Request, *known: str) -> None:
+    """Refuse parameters that are unknown or stand twice, as unknown members of JSON are: `?use=tdm` is a no to all.
+
+    Raises:
+        ProblemError: invalid-request.
+    """
+    names = [name for name, _ in request.query_params.multi_items()]
+    if not set(names) <= set(known) or len(names) != len(set(names)):
+        raise invalid_request(known or ("query",))
 
 
 def credentials(request: Request, scheme: str) -> str | None:

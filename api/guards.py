@@ -5,6 +5,7 @@
 2. A write that a browser sends must come from our own pages (Origin, RFC 6454; Sec-Fetch-Site where there is none).
 3. A body must not be compressed: a few bytes could become gigabytes.
 4. Every answer carries the security headers. Answers are not stored anywhere unless a route says otherwise.
+5. HEAD is answered wherever GET is, without the content (RFC 9110 9.1: a server has to support both).
 
 There is no CORS header at all: pages of others may not read what is answered here.
 """
@@ -46,7 +47,7 @@ SECURITY_HEADERS: Mapping[str, str] = {
 
 
 class Guards:
-    """ASGI middleware; the outermost, so that also errors and static files pass it.
+    """ASGI middleware around the whole app, so that also static files and unforeseen errors pass it.
 
     Args:
         allowed_hosts: names and addresses, without port, beside those of loopback.
@@ -62,17 +63,21 @@ class Guards:
             await self._app(scope, receive, send)
             return
 
+        is_head = scope["method"] == "HEAD"
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         refused = self._refusal(scope["method"], Headers(scope=scope))
         app = problem_response(refused) if refused else self._app
-        await app(scope, receive, send_guarded)
+        await app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> ProblemError | None:
         hosts = headers.getlist("host")
@@ -80,7 +85,7 @@ class Guards:
             return ProblemError(ProblemKind.BAD_HOST)
         if method in WRITES and not _from_our_pages(headers, hosts[0]):
             return ProblemError(ProblemKind.FORBIDDEN_ORIGIN)
-        if headers.get("content-encoding", "identity").lower() != "identity":
+        if any(value.lower() != "identity" for value in headers.getlist("content-encoding")):
             return ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
         return None
 
@@ -112,5 +117,8 @@ def _from_our_pages(headers: Headers, host: str) -> bool:
     if origin is None or origin == "null":
         # `Referrer-Policy: no-referrer` turns the Origin of a form on our own page into "null" (Fetch, 3.1).
         return site == "same-origin"
-    parts = urlsplit(origin)
-    return parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
+    return site != "cross-site" and parts.scheme in ("http", "https") and parts.netloc.lower() == host.lower()

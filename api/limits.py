@@ -1,8 +1,7 @@
 """Sizes and rates: what one asker may cost, and what one address may write in a day.
 
-A decode costs up to 100 ms of a core, so two run at once and 32 wait; everyone after them is told at once to come
-back, instead of waiting without an end. Nothing here outlives the process, and no address is kept: the day's counter
-knows an HMAC under a key that is drawn anew each day.
+A decode costs up to 100 ms of a core, so two run at once and 32 wait; everyone after them is told to come back, instead
+of waiting without an end. No address is kept: the day's counter knows a pseudonym that changes daily.
 """
 
 from __future__ import annotations
@@ -12,9 +11,8 @@ import hashlib
 import hmac
 import ipaddress
 import math
-import secrets
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, datetime, timedelta
 
@@ -22,18 +20,22 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import ProblemError, ProblemKind
 from api.words import words
+from checker.records.registry import Registry
 
 DECODES_MAX = 2
 """Decodes at once: the cores of the machine this was measured on. More only makes all of them slower."""
 QUEUE_MAX = 32
-"""Requests that may wait for a decode. Their bodies are in memory: 34 x 20 MiB at most."""
+"""Requests that may wait for a decode."""
+BODIES_BYTES_MAX = 160 * 2**20
+"""Of all bodies in memory together: 34 phone photos of 4.7 MiB, or eight of the largest (34 of those held 2.7 GB)."""
 RETRY_BUSY_S = 5
 JSON_BYTES_MAX = 256 * 1024
 """A code with its name is about 130 bytes; the most pictures that one opt-out may hold need 65 KB."""
 READ_SECONDS_MAX = 10.0
 """From the first to the last byte of a body: 20 MiB at 16 Mbit/s. A slower sender holds a place of the queue."""
-ADDRESSES_MAX = 100_000
-"""Counters in memory (about 150 bytes each). When all are taken, new addresses wait for tomorrow."""
+DISCARD_BYTES_MAX = 64 * 2**20
+"""A refused body up to this size is taken off the line and dropped by the server while the answer is under way. On a
+connection that is closed in the middle of an upload, browsers report a broken network instead of the answer."""
 IPV6_PREFIX_BITS = 64
 """One household has a /64 at least, so counting single IPv6 addresses would count nothing."""
 
@@ -44,16 +46,16 @@ async def read_body(request: Request, *, bytes_max: int, seconds_max: float = RE
     Raises:
         ProblemError: too-large (also while it is still arriving) or too-slow.
     """
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > bytes_max:
-        raise _too_large(bytes_max)
+    declared = _declared_bytes(request)
+    if declared > bytes_max:
+        raise _too_large(bytes_max, close=declared > DISCARD_BYTES_MAX)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds_max):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > bytes_max:
-                    raise _too_large(bytes_max)
+                    raise _too_large(bytes_max, close=not declared)
     except TimeoutError as error:
         raise ProblemError(ProblemKind.TOO_SLOW, headers={"Connection": "close"}) from error
     except ClientDisconnect as error:
@@ -62,34 +64,53 @@ async def read_body(request: Request, *, bytes_max: int, seconds_max: float = RE
     return bytes(body)
 
 
-def _too_large(bytes_max: int) -> ProblemError:
+def expected_bytes(request: Request, *, bytes_max: int) -> int:
+    """What the body will take in memory: what it declares, else the most that is read."""
+    return min(_declared_bytes(request) or bytes_max, bytes_max)
+
+
+def _declared_bytes(request: Request) -> int:
+    """Content-Length; 0: it came in chunks, or says nothing that can be read."""
+    declared = request.headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
+
+
+def _too_large(bytes_max: int, *, close: bool) -> ProblemError:
     limit = f"{bytes_max / 2**20:.0f} MiB" if bytes_max >= 2**20 else f"{bytes_max / 2**10:.0f} KiB"
     detail = words().say("problem.too-large.detail", limit=limit)
-    return ProblemError(ProblemKind.TOO_LARGE, detail, headers={"Connection": "close"})
+    return ProblemError(ProblemKind.TOO_LARGE, detail, headers={"Connection": "close"} if close else None)
 
 
 class Gate:
-    """Lets `decodes_max` work and `queue_max` wait; refuses the rest."""
+    """Lets `decodes_max` work and `queue_max` wait, with `bytes_max` of bodies in all; refuses the rest."""
 
-    def __init__(self, decodes_max: int = DECODES_MAX, queue_max: int = QUEUE_MAX) -> None:
+    def __init__(
+        self, decodes_max: int = DECODES_MAX, queue_max: int = QUEUE_MAX, bytes_max: int = BODIES_BYTES_MAX
+    ) -> None:
         self._places = decodes_max + queue_max
         self._taken = 0
+        self._bytes_left = bytes_max
         self._working = asyncio.Semaphore(decodes_max)
 
     @asynccontextmanager
-    async def place(self) -> AsyncIterator[None]:
+    async def place(self, body_bytes: int = 0) -> AsyncIterator[None]:
         """Hold a place from before the body is read, so that the bodies in memory are bounded too.
 
+        Args:
+            body_bytes: what the body may come to; see `expected_bytes`.
         Raises:
             ProblemError: busy, at once.
         """
-        if self._taken >= self._places:
-            raise ProblemError(ProblemKind.BUSY, retry_after_s=RETRY_BUSY_S, headers={"Connection": "close"})
+        # One body alone always passes, however large the settings let it be.
+        if self._taken >= self._places or (self._taken and body_bytes > self._bytes_left):
+            raise ProblemError(ProblemKind.BUSY, retry_after_s=RETRY_BUSY_S)
         self._taken += 1
+        self._bytes_left -= body_bytes
         try:
             yield
         finally:
             self._taken -= 1
+            self._bytes_left += body_bytes
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
@@ -99,20 +120,23 @@ class Gate:
 
 
 class DailyQuota:
-    """Counts by network address and UTC day, in memory. Thread-safe.
+    """Counts opt-outs by network address and UTC day, in registry.db: one counter for all processes. Thread-safe.
+
+    What is written is an HMAC of the address under the day's key, and the day's key is an HMAC of the date under a
+    secret of the data folder. So all processes count alike, two days cannot be joined, and nobody without that secret
+    can try addresses out. The rows of a day go when the next begins: see `forget`.
 
     Args:
         per_day_max: what one address may use in a day.
-        new_key: draws the key of a day.
+        secret: 32 bytes, of the data folder.
     """
 
-    def __init__(self, per_day_max: int, new_key: Callable[[], bytes] = lambda: secrets.token_bytes(32)) -> None:
+    def __init__(self, registry: Registry, per_day_max: int, *, secret: bytes) -> None:
+        self._registry = registry
         self._per_day_max = per_day_max
-        self._new_key = new_key
+        self._secret = secret
         self._lock = threading.Lock()
-        self._day: date | None = None
-        self._key = b""
-        self._used: dict[bytes, int] = {}
+        self._swept: date | None = None
 
     def take(self, address: str, amount: int, *, now: datetime) -> None:
         """Use `amount` of the day's share of `address`, all or nothing.
@@ -120,18 +144,25 @@ class DailyQuota:
         Raises:
             ProblemError: rate-limited, with the seconds until midnight UTC.
         """
-        with self._lock:
-            if self._day != now.date():
-                self._day, self._key, self._used = now.date(), self._new_key(), {}
-            name = hmac.digest(self._key, network_of(address).encode(), hashlib.sha256)[:16]
-            used = self._used.get(name)
-            if (used or 0) + amount > self._per_day_max or (used is None and len(self._used) >= ADDRESSES_MAX):
-                raise _rate_limited(now)
-            self._used[name] = (used or 0) + amount
+        day = now.date()
+        with self._registry.writing() as writer:
+            taken = writer.count_up(self._subject(address, day), day=day, amount=amount, limit=self._per_day_max)
+        if not taken:
+            raise _rate_limited(now)
 
-    def counters(self) -> Mapping[bytes, int]:
-        """What is kept, for the test that no address is among it."""
-        return dict(self._used)
+    def forget(self, now: datetime) -> None:
+        """Drop the counts of earlier days; costs nothing but on the first call of a day."""
+        with self._lock:
+            if self._swept == now.date():
+                return
+            with self._registry.writing() as writer:
+                # An amount above the limit counts nothing; earlier days are dropped all the same.
+                writer.count_up("", day=now.date(), amount=1, limit=0)
+            self._swept = now.date()
+
+    def _subject(self, address: str, day: date) -> str:
+        key = hmac.digest(self._secret, f"opt-outs on {day.isoformat()}".encode(), hashlib.sha256)
+        return hmac.digest(key, network_of(address).encode(), hashlib.sha256)[:16].hex()
 
 
 def network_of(address: str) -> str:

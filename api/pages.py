@@ -13,6 +13,10 @@ from starlette.responses import HTMLResponse
 from api.words import Words
 from checker.settings import Settings
 
+PLACES_SHOWN = 3
+"""Of one copy, in an answer. The rest is one press away, so that the way to say no is not 60,000 pixels down."""
+COPIES_SHOWN = 5
+
 
 class Pages:
     """Renders the pages of one installation in one language."""
@@ -38,6 +42,8 @@ class Pages:
             "operator": settings.operator,
             "contact": settings.contact,
             "settings": settings,
+            "shown_places": PLACES_SHOWN,
+            "shown_copies": COPIES_SHOWN,
         }
 
     def html(self, template: str, **values: Any) -> str:

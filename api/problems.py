@@ -34,6 +34,7 @@ class ProblemKind(StrEnum):
     BUSY = "busy"
     CORPUS_EMPTY = "corpus-empty"
     INDEX_LOADING = "index-loading"
+    UNAVAILABLE = "unavailable"
     UNAUTHORIZED = "unauthorized"
     WRONG_SCOPE = "wrong-scope"
     FORBIDDEN_ORIGIN = "forbidden-origin"
@@ -55,6 +56,7 @@ STATUS: Mapping[ProblemKind, int] = {
     ProblemKind.BUSY: 503,
     ProblemKind.CORPUS_EMPTY: 503,
     ProblemKind.INDEX_LOADING: 503,
+    ProblemKind.UNAVAILABLE: 503,
     ProblemKind.UNAUTHORIZED: 401,
     ProblemKind.WRONG_SCOPE: 403,
     ProblemKind.FORBIDDEN_ORIGIN: 403,

@@ -7,6 +7,7 @@ of the error, because a message may hold a piece of what somebody sent.
 from __future__ import annotations
 
 import logging
+import resource
 import signal
 import socket
 import traceback
@@ -58,8 +59,9 @@ LOGGING: dict[str, Any] = {
     "formatters": {"quiet": {"()": "api.server.QuietFormatter", "format": "hibs: %(levelname)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "quiet", "stream": "ext://sys.stderr"}},
     "loggers": {
-        "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
-        "uvicorn.error": {"level": "WARNING"},
+        # Warnings are about what others send ("Invalid HTTP request received."): anyone could fill a disk with them.
+        "uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
+        "uvicorn.error": {"level": "ERROR"},
     },
 }
 
@@ -91,6 +93,8 @@ def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None])
     Returns:
         True: ended cleanly. False: asked a second time, so answers were cut off.
     """
+    # A core file would hold the photos that were in memory.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     config = uvicorn.Config(
         app,
         access_log=False,

@@ -8,12 +8,18 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 
 from api.deps import ServiceDep
+from api.schemas.told import HealthTold, ReadyTold, SourcesTold, StatsTold, answers
 from checker.model import utc_text
 
 router = APIRouter(tags=["facts"])
 
 
-@router.get("/v1/sources", summary="Every source that answers rest on.")
+@router.get(
+    "/v1/sources",
+    summary="Every source that answers rest on.",
+    response_model=None,
+    responses=answers(SourcesTold),
+)
 async def sources(service: ServiceDep) -> dict[str, Any]:
     """Oldest first. `first_seen` and `last_seen` are when we looked."""
     rows = await run_in_threadpool(service.checker.sources)
@@ -33,7 +39,12 @@ async def sources(service: ServiceDep) -> dict[str, Any]:
     }
 
 
-@router.get("/v1/stats", summary="How much was looked at, and how long the opt-out log is.")
+@router.get(
+    "/v1/stats",
+    summary="How much was looked at, and how long the opt-out log is.",
+    response_model=None,
+    responses=answers(StatsTold),
+)
 async def stats(service: ServiceDep) -> dict[str, Any]:
     """`images_findable`: those that a look-up can find."""
     counts = await run_in_threadpool(service.checker.counts)
@@ -48,14 +59,17 @@ async def stats(service: ServiceDep) -> dict[str, Any]:
     }
 
 
-@router.get("/healthz", summary="Does the process answer?")
+@router.get("/healthz", summary="Does the process answer?", response_model=None, responses=answers(HealthTold))
 async def healthz() -> dict[str, str]:
     """Touches no database."""
     return {"status": "ok"}
 
 
-@router.get("/readyz", summary="Can it answer look-ups and take opt-outs?")
+@router.get(
+    "/readyz", summary="Can it answer look-ups and take opt-outs?", response_model=None, responses=answers(ReadyTold)
+)
 async def readyz(service: ServiceDep) -> dict[str, Any]:
     """Reads both databases. An empty one is ready too, and says how many pictures it holds."""
     coverage = await run_in_threadpool(service.checker.coverage)
-    return {"status": "ready", "images": coverage.images, "log_size": service.opt_outs.log.size}
+    size = await run_in_threadpool(service.opt_outs.registry.log_size)
+    return {"status": "ready", "images": coverage.images, "log_size": size}

@@ -12,38 +12,46 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from api.deps import Service, ServiceDep, credentials
+from api.deps import Service, ServiceDep, credentials, require_query
 from api.problems import ProblemError, ProblemKind
+from api.schemas.requests import invalid_request
+from api.schemas.told import FEED_KEY, answers
 from checker.errors import InputError
 from checker.keys import Scope, verify_key
 from checker.optout.log import Log
-from checker.optout.tree import ENTRIES, TILE_WIDTH, parse_tile_path
+from checker.optout.tree import ENTRIES, parse_tile_path
 
 router = APIRouter(prefix="/v1/feed", tags=["feed"])
 OPENINGS_MAX = 10_000
 """Lines in one page; of a kilobyte as a rule."""
 OPENINGS_BYTES_MAX = 8 * 2**20
 """A page ends after the line that passes this: an opt-out of many photos is a line of up to 2 MiB."""
-FULL_TILE = "public, max-age=31536000, immutable"
-"""A full tile never changes."""
-PARTIAL_TILE = "public, max-age=60"
-"""It does not change either, but the next checkpoint makes it useless."""
+KEEP = "public, max-age=31536000, immutable"
+"""No tile ever changes, a partial one neither (C2SP tlog-tiles: "caching headers SHOULD be long-lived")."""
 INDEX_MAX = 2**63 - 1
 
 
-@router.get("/checkpoint", summary="Signed size and root of the log (C2SP tlog-checkpoint).", response_class=Response)
+@router.get(
+    "/checkpoint",
+    summary="Signed size and root of the log (C2SP tlog-checkpoint).",
+    response_class=Response,
+    responses=answers(text__plain={"type": "string"}),
+)
 async def checkpoint(service: ServiceDep) -> Response:
-    """A signed note. A log that rests is signed anew each hour, so that its silence can be told from a frozen copy."""
-    note = await run_in_threadpool(service.opt_outs.log.sign, service.clock())
+    """A signed note over everything that is due by now; signed anew each hour, so that silence is no frozen copy."""
+    note = await run_in_threadpool(service.opt_outs.checkpoint, service.clock())
     return Response(note, media_type="text/plain; charset=utf-8")
 
 
 @router.get(
-    "/key", summary="The key that checkpoints verify under (C2SP signed-note).", response_class=PlainTextResponse
+    "/key",
+    summary="The key that checkpoints verify under (C2SP signed-note).",
+    response_class=PlainTextResponse,
+    responses=answers(),
 )
 async def key(service: ServiceDep) -> PlainTextResponse:
     """One line, to pin."""
@@ -54,6 +62,7 @@ async def key(service: ServiceDep) -> PlainTextResponse:
     "/tile/{place:path}",
     summary="Hashes (0/x001/234, 0/001.p/17) and leaves (entries/000) of the log (C2SP tlog-tiles).",
     response_class=Response,
+    responses=answers(None, ProblemKind.NOT_FOUND, application__octet_stream={"type": "string", "format": "binary"}),
 )
 async def tile(place: str, service: ServiceDep) -> Response:
     """One spelling for each tile, so that a cache holds it once. What lies beyond the signed tree is not found."""
@@ -68,17 +77,29 @@ async def tile(place: str, service: ServiceDep) -> Response:
             body = await run_in_threadpool(log.tile, wanted.level, wanted.index, wanted.width)
     except InputError as error:
         raise ProblemError(ProblemKind.NOT_FOUND) from error
-    caching = FULL_TILE if wanted.width == TILE_WIDTH else PARTIAL_TILE
-    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": caching})
+    return Response(body, media_type="application/octet-stream", headers={"Cache-Control": KEEP})
 
 
-@router.get("/openings", summary="Codes, uses and salts of the log's entries, as NDJSON. Needs a key of scope feed.")
+@router.get(
+    "/openings",
+    summary="Codes, uses and salts of the log's entries, as NDJSON. Needs a key of scope feed.",
+    response_class=Response,
+    responses=answers(
+        None,
+        *(ProblemKind.INVALID_REQUEST, ProblemKind.UNAUTHORIZED, ProblemKind.WRONG_SCOPE),
+        application__x_ndjson={"type": "string"},
+    ),
+    dependencies=[Security(FEED_KEY)],
+)
 async def openings(
     request: Request,
     service: ServiceDep,
     start: Annotated[int, Query(alias="from", ge=0, le=INDEX_MAX, description="Index of the first entry.")] = 0,
 ) -> Response:
     """At most 10,000 lines; ask again from the index after the last one. An empty page: that was all."""
+    require_query(request, "from")
+    if request.query_params.get("from", str(start)) != str(start):  # "+1", "01" and "1_0" are numbers for Python alone
+        raise invalid_request(("from",))
     await run_in_threadpool(_require_key, request, service)
     body = await run_in_threadpool(_page, service.opt_outs.log, start)
     return Response(body, media_type="application/x-ndjson")

@@ -13,9 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api.answers import answer_words
-from api.deps import Service, ServiceDep, read_picture_or_json, unreadable, wants_page
+from api.deps import Service, ServiceDep, read_picture_or_json, require_query, unreadable, wants_page
+from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
-from api.schemas import LookupIn, json_body, read_codes, read_json
+from api.schemas.requests import LookupIn, json_body, read_codes, read_json
+from api.schemas.told import READING_A_BODY, READING_A_PICTURE, WRITING, MatchTold, ReportTold, answers
 from checker.lookup import match_document, report_document
 from checker.model import Fingerprint
 from checker.report import CheckStatus, Report
@@ -30,10 +32,17 @@ PAD_BYTES = 4096
     summary="Look a photo up, by the picture itself or by its codes. Nothing is kept.",
     openapi_extra=json_body(LookupIn),
     response_class=JSONResponse,
+    responses=answers(
+        ReportTold,
+        *(*WRITING, *READING_A_BODY, *READING_A_PICTURE, ProblemKind.CORPUS_EMPTY),
+        text__html={"type": "string"},
+    ),
 )
 async def look_up(request: Request, service: ServiceDep) -> Response:
     """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
-    async with service.gate.place():
+    require_query(request)
+    await run_in_threadpool(service.catch_up, service.clock())
+    async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
         if body.is_json:
             codes = read_codes(read_json(LookupIn, body.data).codes)
@@ -47,9 +56,15 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     return Response(_padded(json.dumps(report_document(report)).encode()), media_type="application/json")
 
 
-@router.get("/v1/images/{handle}", summary="Where one picture of an answer was seen. A handle opens for a day.")
+@router.get(
+    "/v1/images/{handle}",
+    summary="Where one picture of an answer was seen. A handle opens for a day.",
+    response_model=None,
+    responses=answers(MatchTold, ProblemKind.NOT_FOUND),
+)
 async def image(handle: str, service: ServiceDep) -> dict[str, Any]:
     """One match of the contract, with its sightings as they are now."""
+    await run_in_threadpool(service.catch_up, service.clock())
     match = await run_in_threadpool(service.checker.sightings, handle, now=service.clock())
     if match is None:
         raise ProblemError(ProblemKind.NOT_FOUND)

@@ -9,12 +9,22 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import Body, Service, ServiceDep, credentials, read_picture, read_picture_or_json
+from api.deps import Body, Service, ServiceDep, credentials, read_picture, read_picture_or_json, require_query
+from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
-from api.schemas import DEFAULT_USES, OptOutIn, invalid_request, json_body, read_codes, read_json, read_uses
+from api.schemas.requests import DEFAULT_USES, OptOutIn, invalid_request, json_body, read_codes, read_json, read_uses
+from api.schemas.told import (
+    READING_A_BODY,
+    READING_A_PICTURE,
+    WITHDRAW_CODE,
+    WRITING,
+    RecordedTold,
+    StatusTold,
+    answers,
+)
 from api.words import words
 from checker.model import Fingerprint, Use
 from checker.optout.entry import Evidence
@@ -29,6 +39,10 @@ Pictures = tuple[tuple[Fingerprint, ...], ...]
     status_code=201,
     summary="Say no, by the picture itself or by its codes, and get a receipt. Only codes are kept.",
     openapi_extra=json_body(OptOutIn),
+    response_model=None,
+    responses=answers(
+        RecordedTold, *WRITING, *READING_A_BODY, *READING_A_PICTURE, ProblemKind.RATE_LIMITED, status=201
+    ),
 )
 async def add(
     request: Request,
@@ -39,12 +53,13 @@ async def add(
     ] = None,
 ) -> dict[str, Any]:
     """The receipt is the proof and may be shown; the withdraw code is the key and should be kept apart from it."""
-    async with service.gate.place():
+    require_query(request, "uses")
+    async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
         pictures, named, evidence = await _read(body, uses, service)
     now = service.clock()
     address = request.client.host if request.client else ""
-    service.opt_out_quota.take(address, len(pictures), now=now)
+    await run_in_threadpool(service.opt_out_quota.take, address, len(pictures), now=now)
     recorded = await run_in_threadpool(service.opt_outs.record, pictures, uses=named, evidence=evidence, now=now)
     return {
         "number": recorded.receipt.number,
@@ -55,14 +70,26 @@ async def add(
     }
 
 
-@router.get("/{number}", summary="How an opt-out stands. Needs the withdraw code, as Authorization: Receipt CODE.")
+@router.get(
+    "/{number}",
+    summary="How an opt-out stands. Needs the withdraw code, as Authorization: Receipt CODE.",
+    response_model=None,
+    responses=answers(StatusTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    dependencies=[Security(WITHDRAW_CODE)],
+)
 async def status(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
     """Without the code there is no answer: the number stands on receipts that others see."""
     code = _withdraw_code(request)
     return (await run_in_threadpool(_status, service, number, code)).to_dict()
 
 
-@router.delete("/{number}", summary="Take an opt-out back; it ends some days later, so that a theft can be noticed.")
+@router.delete(
+    "/{number}",
+    summary="Take an opt-out back; it ends some days later, so that a theft can be noticed.",
+    response_model=None,
+    responses=answers(StatusTold, *WRITING, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    dependencies=[Security(WITHDRAW_CODE)],
+)
 async def withdraw(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
     """How it stands after that. Taking it back twice changes nothing."""
     code = _withdraw_code(request)

@@ -23,7 +23,8 @@ export async function problemSentence(response) {
     const problem = await response.json();
     return `${problem.detail} ${problem.next}`;
   } catch {
-    return words.failed;
+    // Something in between answered, a proxy for one: the status is all there is.
+    return words[`status-${response.status}`] ?? words.failed;
   }
 }
 
@@ -35,7 +36,23 @@ export function dayWords(text, withTime = false) {
   return new Intl.DateTimeFormat(locale, withTime ? { ...day, ...time } : day).format(new Date(text));
 }
 
+/** Show a sentence of trouble where it is seen: stronger than the others. */
+export function tell(place, sentence, trouble = false) {
+  place.textContent = sentence;
+  place.classList.toggle("trouble", trouble);
+}
+
+const staying = new Set();
+/** Ask before this page is left while `reason()` is true; leaving quickly never asks. */
+export function stayWhile(reason) {
+  staying.add(reason);
+}
+window.addEventListener("beforeunload", (event) => {
+  if ([...staying].some((reason) => reason())) event.preventDefault();
+});
+
 function leave() {
+  staying.clear();
   // A page without an address of its own takes the place of this one in the history.
   document.documentElement.replaceChildren();
   location.replace("about:blank");

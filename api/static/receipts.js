@@ -1,11 +1,11 @@
 // The receipts page: a withdraw code in, the status out. The code travels in a header, never in an address.
 
-import { byId, dayWords, problemSentence, show, words } from "./page.js";
+import { byId, dayWords, problemSentence, show, tell, words } from "./page.js";
 
 const form = byId("ask");
 const status = byId("status");
 show(form);
-status.textContent = words["begin-receipts"];
+tell(status, words["begin-receipts"]);
 
 byId("code-file").addEventListener("change", async (event) => {
   const file = event.target.files[0];
@@ -13,7 +13,7 @@ byId("code-file").addEventListener("change", async (event) => {
   const text = await file.slice(0, 4096).text();
   const code = text.match(/hibs-w1-[0-9A-Z]{32}/i);
   const number = `${file.name} ${text}`.match(/\b[0-9A-Z]{4}-[0-9A-Z]{4}\b/);
-  if (!code || !number) return void (status.textContent = words["no-code"]);
+  if (!code || !number) return void tell(status, words["no-code"], true);
   byId("code").value = code[0];
   byId("number").value = number[0];
   await ask("GET");
@@ -26,7 +26,7 @@ form.addEventListener("submit", async (event) => {
 byId("withdraw-sure").addEventListener("click", () => ask("DELETE"));
 
 async function ask(method) {
-  status.textContent = words.asking;
+  tell(status, words.asking);
   show(byId("result"), false);
   let response;
   try {
@@ -37,9 +37,9 @@ async function ask(method) {
       cache: "no-store",
     });
   } catch {
-    return void (status.textContent = words.failed);
+    return void tell(status, words["failed-receipts"], true);
   }
-  if (!response.ok) return void (status.textContent = await problemSentence(response));
+  if (!response.ok) return void tell(status, await problemSentence(response), true);
   showResult(await response.json());
 }
 
@@ -56,6 +56,6 @@ function showResult(found) {
   for (const [name, value] of Object.entries(values)) document.querySelector(`[data-fact="${name}"]`).textContent = value;
   show(byId("withdraw"), found.state === "recorded" || found.state === "disputed");
   show(byId("result"));
-  status.textContent = words["status-shown"];
+  tell(status, words["status-shown"]);
   byId("result").focus();
 }

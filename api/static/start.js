@@ -1,6 +1,6 @@
 // The start page: choose, send on a click, read the answer, say no. The photo lives in this page and nowhere else.
 
-import { byId, dayWords, problemSentence, save, show, words } from "./page.js";
+import { byId, dayWords, problemSentence, save, show, stayWhile, tell, words } from "./page.js";
 
 const form = byId("chooser");
 const input = byId("photo");
@@ -9,16 +9,19 @@ const answer = byId("answer");
 const preview = byId("preview");
 let photo = null;
 let receipt = null;
+let codeSaved = true;
+stayWhile(() => !codeSaved);
 
 if (form) {
   show(form);
-  status.textContent = words.begin;
+  tell(status, words.begin);
 }
 
 // --- choose -----------------------------------------------------------------------------------------------------
 
 function choose(file) {
   if (!file) return;
+  if (!codeSaved) return void tell(status, words["save-first"], true);
   const trouble = unusable(file);
   photo = trouble ? null : file;
   for (const part of [answer, byId("filename")]) part.replaceChildren();
@@ -30,7 +33,7 @@ function choose(file) {
   show(byId("send"), photo !== null);
   URL.revokeObjectURL(preview.src);
   show(preview, photo !== null);
-  status.textContent = trouble ?? words.chosen;
+  tell(status, trouble ?? words.chosen, trouble !== null);
   if (!photo) return;
   byId("filename").textContent = photo.name;
   preview.src = URL.createObjectURL(photo);
@@ -60,7 +63,6 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
 byId("door").addEventListener("toggle", (event) => {
   if (!form) return;
   show(form, !event.target.open);
-  show(status, !event.target.open);
 });
 
 // --- look up ----------------------------------------------------------------------------------------------------
@@ -69,14 +71,14 @@ form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const button = byId("send");
   button.disabled = true;
-  status.textContent = words.sending;
+  tell(status, words.sending);
   const response = await post("/v1/lookups", { Accept: "text/html" });
   button.disabled = false;
-  if (!response) return void (status.textContent = words.offline);
-  if (!response.ok) return void (status.textContent = await problemSentence(response));
+  if (!response) return void tell(status, words.offline, true);
+  if (!response.ok) return void tell(status, await problemSentence(response), true);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   answer.replaceChildren(...page.body.children);
-  status.textContent = words.answered;
+  tell(status, words.answered);
   show(byId("no"));
   show(button, false); // the same photo would get the same answer
   // The answer says both again, of this look-up.
@@ -105,18 +107,19 @@ byId("no-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   const told = byId("no-status");
   const uses = [...document.querySelectorAll("[name=use]:checked")].map((tick) => tick.value);
-  if (!uses.length) return void (told.textContent = words["uses-first"]);
-  if (!byId("mine").checked) return void (told.textContent = words["mine-first"]);
-  told.textContent = words.recording;
+  if (!uses.length) return void tell(told, words["uses-first"], true);
+  if (!byId("mine").checked) return void tell(told, words["mine-first"], true);
+  tell(told, words.recording);
   const response = await post(`/v1/opt-outs?uses=${uses.join(",")}`, { Accept: "application/json" });
-  if (!response) return void (told.textContent = words.offline);
-  if (!response.ok) return void (told.textContent = await problemSentence(response));
+  if (!response) return void tell(told, words.offline, true);
+  if (!response.ok) return void tell(told, await problemSentence(response), true);
   showReceipt(await response.json());
-  told.textContent = "";
+  tell(told, "");
 });
 
 function showReceipt(recorded) {
   receipt = recorded;
+  codeSaved = false;
   byId("done-number").textContent = receipt.number;
   byId("done-when").textContent = dayWords(new Date().toISOString(), true);
   byId("done-place").textContent = (receipt.receipt.index + 1).toLocaleString(document.documentElement.lang);
@@ -124,7 +127,7 @@ function showReceipt(recorded) {
   show(byId("done-held"), receipt.held);
   show(byId("no"), false);
   show(byId("done"));
-  status.textContent = words.recorded;
+  tell(status, words.recorded);
   byId("done").focus();
 }
 
@@ -136,5 +139,6 @@ byId("save-receipt").addEventListener("click", () => {
 });
 byId("save-code").addEventListener("click", () => {
   save(`${receipt.number}.withdraw.txt`, receipt.withdraw_text, "text/plain");
+  codeSaved = true;
 });
 byId("print").addEventListener("click", () => print());

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from checker.fingerprint import fingerprint_file
 from checker.model import (
+    Finding,
     FoundLink,
     Locator,
     Outcome,
@@ -51,7 +52,8 @@ def built_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """chelsea.jpg on a page that said no AI training, rocket.jpg in a folder; nothing else."""
     path = tmp_path_factory.mktemp("corpus") / "data"
     said = {use: Stance.DENY if use is Use.TRAIN_AI else Stance.UNSPECIFIED for use in Use}
-    verdict = Verdict(crawl=Stance.ALLOW, uses=said, findings=())
+    no_training = Finding("x-robots-tag", "header X-Robots-Tag", "noai", {Use.TRAIN_AI: Stance.DENY})
+    verdict = Verdict(crawl=Stance.ALLOW, uses=said, findings=(no_training,))
     image_url = "https://img.example/p/88.jpg"
     link = FoundLink(image_url, "image", "img src", HOSTILE_CAPTION)
     with DataFolder.open(path, create=True) as folder:

@@ -77,9 +77,7 @@ def test_tiles_beyond_the_signed_tree_or_spelt_otherwise_are_not_found(service: 
     assert answer.json()["type"] == "/problems/not-found"
 
 
-def test_a_full_tile_may_be_kept_for_good_and_a_partial_one_for_a_minute(
-    open_service: Opener, corpus: Path, clock: Clock
-) -> None:
+def test_every_tile_may_be_kept_for_good_a_partial_one_too(open_service: Opener, corpus: Path, clock: Clock) -> None:
     codes = picture("coffee.jpg").fingerprints
     entry = OptOut(number="4F7K-20M9", evidence=Evidence.CODE, pictures=(codes,), uses=(Use.TDM,))
     with OptOuts.open(corpus, Settings(), now=clock()) as opt_outs:
@@ -93,7 +91,7 @@ def test_a_full_tile_may_be_kept_for_good_and_a_partial_one_for_a_minute(
     assert len(full.content) == 8192
     assert full.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     partial = service.get("/v1/feed/tile/0/001.p/1")
-    assert partial.headers["Cache-Control"] == "public, max-age=60"
+    assert partial.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
 def test_openings_need_a_key_of_the_right_scope(service: TestClient, corpus: Path, clock: Clock) -> None:
@@ -124,6 +122,22 @@ def test_a_key_ends_when_it_is_revoked_or_expired(service: TestClient, corpus: P
     with OptOuts.open(corpus, Settings(), now=clock()) as opt_outs:
         revoke_key(opt_outs.registry, name="feed", now=clock())
     assert service.get("/v1/feed/openings", headers=header).status_code == 401
+
+
+@pytest.mark.parametrize("query", ["from=+1", "from=01", "from=1_0", "from=%201", "form=1", "from=0&from=1"])
+def test_a_page_has_one_way_to_be_asked_for(service: TestClient, corpus: Path, clock: Clock, query: str) -> None:
+    answer = service.get(f"/v1/feed/openings?{query}", headers=bearer(make_key(corpus, clock, Scope.FEED)))
+    assert answer.status_code == 422
+    assert answer.json()["places"] == ["from"]
+
+
+def test_a_checkpoint_holds_the_withdrawals_that_are_due(service: TestClient, chelsea: bytes, clock: Clock) -> None:
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    header = {"Authorization": f"Receipt {made['withdraw_code']}"}
+    service.delete(f"/v1/opt-outs/{made['number']}", headers=header)
+    assert service.get("/v1/feed/checkpoint").text.splitlines()[1] == "4"
+    clock.now += timedelta(days=7)
+    assert service.get("/v1/feed/checkpoint").text.splitlines()[1] == "5", "the withdrawal is an entry of its own"
 
 
 def test_a_log_that_rests_is_signed_anew_after_an_hour(service: TestClient, clock: Clock) -> None:

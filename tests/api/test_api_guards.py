@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from api_service import JPEG, TestClient
 from hypothesis import given
@@ -81,6 +83,64 @@ def test_answers_are_stored_nowhere(service: TestClient, chelsea: bytes) -> None
 
 def test_a_refusal_carries_the_headers_too(service: TestClient) -> None:
     answer = service.get("/", headers={"Host": "evil.test"})
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("origin", ["http://[", "http://127.0.0.1:8000, https://evil.test", "", "http://127.0.0.1"])
+def test_an_origin_that_is_none_is_forbidden(service: TestClient, chelsea: bytes, origin: str) -> None:
+    answer = service.post("/v1/lookups", content=chelsea, headers={**JPEG, "Origin": origin})
+    assert answer.status_code == 403
+
+
+def test_a_foreign_page_cannot_pass_with_our_origin(service: TestClient, chelsea: bytes) -> None:
+    headers = {**JPEG, "Origin": "http://127.0.0.1:8000", "Sec-Fetch-Site": "cross-site"}
+    assert service.post("/v1/lookups", content=chelsea, headers=headers).status_code == 403
+
+
+def test_compression_named_in_a_second_header_is_refused_too(service: TestClient, chelsea: bytes) -> None:
+    headers = [("Content-Type", "image/jpeg"), ("Content-Encoding", "identity"), ("Content-Encoding", "gzip")]
+    assert service.post("/v1/lookups", content=chelsea, headers=headers).status_code == 415
+
+
+@pytest.mark.parametrize("path", ["/", "/v1/stats", "/v1/feed/checkpoint", "/static/style.css", "/openapi.json"])
+def test_head_is_answered_as_get_without_the_content(service: TestClient, path: str) -> None:
+    """RFC 9110 9.3.2."""
+    got, head = service.get(path), service.head(path)
+    assert head.status_code == 200
+    assert head.content == b""
+    assert {**head.headers} == {**got.headers}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("OPTIONS", "/v1/opt-outs/4F7K-20M9", "DELETE, GET, HEAD"),
+        ("GET", "/v1/lookups", "POST"),
+        ("HEAD", "/v1/lookups", "POST"),
+        ("POST", "/", "GET, HEAD"),
+        ("DELETE", "/static/style.css", "GET, HEAD"),
+    ],
+)
+def test_what_is_allowed_at_an_address_is_told_whole(service: TestClient, method: str, path: str, allowed: str) -> None:
+    """RFC 9110 10.2.1 and 15.5.6."""
+    answer = service.request(method, path)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["/static//style.css", "/static/style.css/", "/static/%2e%2e/app.py", "/static/"])
+def test_a_file_has_one_address(service: TestClient, path: str) -> None:
+    assert service.get(path).status_code == 404
+
+
+def test_an_unforeseen_error_is_guarded_too(service: TestClient, corpus: Path) -> None:
+    (corpus / "checkpoint").unlink()
+    (corpus / "checkpoint").mkdir()
+    quiet = TestClient(service.app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+    answer = quiet.get("/v1/feed/checkpoint")
+    assert answer.status_code == 500
+    assert answer.json()["type"] == "/problems/internal-error"
+    assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 

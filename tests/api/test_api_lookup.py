@@ -155,6 +155,35 @@ def test_broken_json_is_refused_without_an_echo(service: TestClient, body: bytes
     assert "marker7c1" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"codes": {"phash256": {"version": "1", "hex": "00", "hex": "@"}}}',
+        b'{"codes": 1, "\\u0063odes": {"phash256": {"version": "1", "hex": "@"}}}',
+        b'{"codes": ' + b"9" * 5000 + b"}",
+        b'{"codes": NaN}',
+        '{"codes": {"phash256": {"version": "1", "hex": "@"}}}'.encode("utf-16"),
+        '{"codes": {"phash256": {"version": "1", "hex": "@"}}}'.encode("utf-32-le"),
+    ],
+    ids=["member twice", "member twice, once escaped", "5,000 digits", "not a number", "utf-16", "utf-32"],
+)
+def test_json_that_can_be_read_in_two_ways_is_refused(service: TestClient, body: bytes) -> None:
+    digits = picture("chelsea.jpg").fingerprints[0].hex.encode()
+    answer = service.post("/v1/lookups", content=body.replace(b"@", digits), headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/invalid-request"
+
+
+def test_a_byte_order_mark_and_capital_digits_are_read(service: TestClient) -> None:
+    body = b"\xef\xbb\xbf" + code_body(picture("chelsea.jpg").fingerprints[0].hex.upper())
+    answer = service.post("/v1/lookups", content=body, headers={"Content-Type": "Application/JSON; charset=utf-8"})
+    assert [match["codes"] for match in answer.json()["matches"]] == [{"phash256": 0}]
+
+
+def test_a_parameter_that_a_look_up_does_not_have_is_refused(service: TestClient, chelsea: bytes) -> None:
+    assert service.post("/v1/lookups?distance=3", content=chelsea, headers=JPEG).status_code == 422
+
+
 # --- handles ---------------------------------------------------------------------------------------------------
 
 

@@ -142,6 +142,34 @@ def test_the_holder_sees_how_it_stands_and_takes_it_back(service: TestClient, ch
     assert match["where"] == "shown"
 
 
+def test_a_withdrawal_ends_the_hiding_though_nobody_asks_how_it_stands(
+    service: TestClient, chelsea: bytes, clock: Clock
+) -> None:
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    service.delete(f"/v1/opt-outs/{made['number']}", headers=receipt_header(made["withdraw_code"]))
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    clock.now += timedelta(days=7)
+    handle_answer = service.get(f"/v1/images/{match['handle']}")
+    assert handle_answer.status_code == 404, "a handle is good for a day"
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "shown"
+
+
+@pytest.mark.parametrize("query", ["use=tdm", "Uses=tdm", "uses[]=tdm", "uses=tdm&uses=search", "uses=tdm&x=1"])
+def test_a_misspelt_parameter_is_no_silent_no_to_all(service: TestClient, chelsea: bytes, query: str) -> None:
+    answer = service.post(f"/v1/opt-outs?{query}", content=chelsea, headers=JPEG)
+    assert answer.status_code == 422
+    assert answer.json()["places"] == ["uses"]
+
+
+def test_two_services_on_one_folder_share_the_count_of_a_day(
+    open_service: Opener, corpus: Path, chelsea: bytes
+) -> None:
+    services = [open_service(corpus, Settings(opt_outs_per_day_max=2)) for _ in range(2)]
+    answers = [services[n % 2].post("/v1/opt-outs", content=chelsea, headers=JPEG).status_code for n in range(3)]
+    assert answers == [201, 201, 429]
+
+
 def test_an_unknown_number_and_a_wrong_code_get_the_same_bytes(service: TestClient, chelsea: bytes) -> None:
     made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
     other = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()

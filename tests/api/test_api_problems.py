@@ -8,9 +8,20 @@ import sys
 from pathlib import Path
 
 import pytest
-from api_service import JPEG, TestClient
+from api_service import IMAGES, JPEG, TestClient
 
 from api.problems import STATUS, ProblemKind
+from api.schemas.told import (
+    HealthTold,
+    MatchTold,
+    ReadyTold,
+    RecordedTold,
+    ReportTold,
+    SourcesTold,
+    StatsTold,
+    StatusTold,
+    Told,
+)
 from api.server import QuietFormatter
 
 pytest_plugins = ("api_service",)
@@ -54,6 +65,24 @@ def test_a_person_who_followed_a_dead_link_gets_a_page(service: TestClient) -> N
     assert "There is nothing here." in answer.text
 
 
+def test_a_log_whose_mark_is_gone_is_unavailable_and_the_log_says_why(
+    service: TestClient, corpus: Path, chelsea: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.post("/v1/opt-outs", content=chelsea, headers=JPEG)
+    (corpus / "checkpoint").unlink()
+    answer = service.get("/v1/feed/checkpoint")
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "/problems/unavailable"
+    assert answer.headers["Retry-After"] == "60"
+    assert str(corpus) not in answer.text
+    assert f"{corpus}/checkpoint is missing" in caplog.text
+
+
+def test_ready_reads_the_registry_too(service: TestClient, corpus: Path) -> None:
+    (corpus / "checkpoint").unlink()
+    assert service.get("/readyz").json() == {"status": "ready", "images": 2, "log_size": 0}
+
+
 def test_facts_add_up(service: TestClient) -> None:
     stats, sources = service.get("/v1/stats").json(), service.get("/v1/sources").json()["sources"]
     assert stats["images"] == 2
@@ -80,6 +109,47 @@ def test_openapi_describes_every_endpoint_and_no_address_of_a_picture(service: T
         for operation in operations.values():
             assert operation["summary"]
             assert not [name for name in members(operation.get("requestBody", {})) if "url" in name.lower()]
+
+
+def test_openapi_describes_what_is_answered(service: TestClient, chelsea: bytes) -> None:
+    """Every model refuses a member that it does not know, so an answer fits exactly or not at all."""
+    recorded = service.post("/v1/opt-outs", content=(IMAGES / "rocket.jpg").read_bytes(), headers=JPEG).json()
+    found = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()
+    header = {"Authorization": f"Receipt {recorded['withdraw_code']}"}
+    hidden = service.post("/v1/lookups", content=(IMAGES / "rocket.jpg").read_bytes(), headers=JPEG).json()
+    told: list[tuple[type[Told], object]] = [
+        (RecordedTold, recorded),
+        (ReportTold, found),
+        (ReportTold, hidden),
+        (MatchTold, service.get(f"/v1/images/{found['matches'][0]['handle']}").json()),
+        (StatusTold, service.get(f"/v1/opt-outs/{recorded['number']}", headers=header).json()),
+        (StatusTold, service.delete(f"/v1/opt-outs/{recorded['number']}", headers=header).json()),
+        (SourcesTold, service.get("/v1/sources").json()),
+        (StatsTold, service.get("/v1/stats").json()),
+        (HealthTold, service.get("/healthz").json()),
+        (ReadyTold, service.get("/readyz").json()),
+    ]
+    for model, answer in told:
+        model.model_validate(answer)
+
+
+def test_openapi_names_the_problems_of_each_endpoint(service: TestClient) -> None:
+    document = service.get("/openapi.json").json()
+    assert "HTTPValidationError" not in str(document), "that is FastAPI's own shape, which is never answered"
+    looked_up = document["paths"]["/v1/lookups"]["post"]["responses"]
+    refused = looked_up["422"]["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"]
+    assert refused == [f"/problems/{name}" for name in ("invalid-request", "unreadable", "too-plain", "not-a-code")]
+    assert set(looked_up) == {"200", "403", "408", "413", "415", "421", "422", "500", "503", "default"}
+    assert "429" in document["paths"]["/v1/opt-outs"]["post"]["responses"]
+    status = document["paths"]["/v1/opt-outs/{number}"]["get"]
+    assert status["security"] == [{"WithdrawCode": []}]
+    assert {"401", "404"} <= set(status["responses"])
+    openings = document["paths"]["/v1/feed/openings"]["get"]
+    assert openings["security"] == [{"FeedKey": []}]
+    assert "application/x-ndjson" in openings["responses"]["200"]["content"]
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            assert all(list(answer["content"]) for answer in operation["responses"].values())
 
 
 def test_the_documentation_names_every_endpoint_and_every_problem(service: TestClient) -> None:

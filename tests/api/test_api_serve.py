@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -44,6 +45,8 @@ def test_it_says_where_answers_and_stops_cleanly(corpus: Path, stop: signal.Sign
         assert line.startswith("open http://127.0.0.1:")
         with urllib.request.urlopen(f"{line.removeprefix('open ')}/readyz") as answer:
             assert answer.status == 200
+        limits = Path(f"/proc/{process.pid}/limits").read_text(encoding="utf-8")
+        assert re.search(r"Max core file size +0 +0 ", limits), "a core file would hold the photos in memory"
     finally:
         process.send_signal(stop)
         code, err = end(process)

@@ -14,7 +14,7 @@ import pytest
 from api_service import IMAGES
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
 
 from checker.optout.receipt import read_receipt, verify_receipt
 
@@ -66,6 +66,10 @@ class Visitor:
     def asked(self, request: Request) -> None:
         self.requests.append(request)
 
+    def asked_by_dialog(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def open(self, path: str) -> None:
         self.page.goto(self.server + path)
 
@@ -114,7 +118,7 @@ def _visit(browser: Browser, server: str, size: tuple[int, int], scheme: str) ->
     visitor.page.on("request", visitor.asked)
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     visitor.page.on("console", lambda said: visitor.complaints.append(said.text) if said.type == "error" else None)
-    visitor.page.on("dialog", lambda dialog: visitor.complaints.append(dialog.message))
+    visitor.page.on("dialog", visitor.asked_by_dialog)
     yield visitor
     foreign = [r.url for r in visitor.requests if not r.url.startswith((server, "blob:", "about:", "data:"))]
     assert not foreign
@@ -237,6 +241,55 @@ def test_a_server_that_is_gone_leaves_the_photo_chosen(visit: Visitor) -> None:
         "The server could not be reached. Your photo is still chosen."
     )
     expect(visit.page.locator("#send")).to_be_visible()
+    visit.complaints.clear()
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (413, "This file is too large."),
+        (429, "Many requests came from your connection."),
+        (503, "The server is busy right now."),
+        (502, "That did not work. Try again."),
+    ],
+)
+def test_the_answer_of_a_proxy_gets_a_sentence_too(visit: Visitor, status: int, sentence: str) -> None:
+    visit.open("/")
+    visit.choose("coffee.jpg")
+    visit.page.route("**/v1/lookups", lambda route: route.fulfill(status=status, body="<h1>proxy</h1>"))
+    visit.page.click("#send")
+    expect(visit.page.locator("#status")).to_contain_text(sentence)
+    expect(visit.page.locator("#status")).to_have_class("status trouble")
+    expect(visit.page.locator("#send")).to_be_visible()
+    visit.complaints.clear()
+
+
+def test_a_withdraw_code_that_was_not_saved_is_not_lost_by_one_press(visit: Visitor) -> None:
+    visit.open("/")
+    visit.look_up("coffee.jpg")
+    visit.say_no()
+    number = visit.page.inner_text("#done-number")
+    visit.choose("rocket.jpg")
+    assert visit.status() == "Save the withdraw code first. This page forgets it when you go on."
+    assert visit.page.inner_text("#done-number") == number
+    with visit.page.expect_event("dialog") as asked:
+        visit.page.evaluate("setTimeout(() => location.assign('/about'))")
+    assert asked.value.type == "beforeunload"
+    visit.complaints.clear()
+    expect(visit.page.locator("#done")).to_be_visible()
+    visit.page.click("#leave")
+    visit.page.wait_for_url("about:blank")  # leaving quickly never asks
+
+
+def test_what_went_wrong_is_in_view_on_a_phone(visit: Visitor, tmp_path: Path) -> None:
+    visit.open("/")
+    with Image.open(IMAGES / "coffee.jpg") as coffee:
+        coffee.crop((0, 0, 180, 400)).save(tmp_path / "portrait.png")
+    visit.choose(tmp_path / "portrait.png")
+    visit.page.route("**/v1/lookups", lambda route: route.abort())
+    visit.page.click("#send")
+    expect(visit.page.locator("#status")).to_contain_text("Try again")
+    expect(visit.page.locator("#status")).to_be_in_viewport()
     visit.complaints.clear()
 
 

@@ -12,6 +12,7 @@ import pytest
 from api_service import JPEG, Opener, TestClient
 
 from api.answers import answer_words, coverage_words, said_words
+from api.pages import Pages
 from api.words import words
 from checker.model import Locator, Sighting, Source
 from checker.records.folder import DataFolder
@@ -152,6 +153,30 @@ def test_what_strangers_wrote_is_shown_and_never_run(service: TestClient, chelse
     assert "&lt;img src=x onerror=alert(1)&gt; \\u202egnp.exe \\u001b]0;x\\u0007" in page
     assert set(re.findall(r'href="([^"]*)"', page)) == {"/sources#source-1"}
     assert "src=" not in page.replace("img src=x onerror", "")
+
+
+def test_a_photo_seen_in_a_hundred_places_leaves_the_way_to_say_no_in_reach(service: TestClient) -> None:
+    seen = tuple(
+        Sighting(f"https://img.example/{n}.jpg", None, None, Source("1", "web", "crawl"), None, NOW, NOW, {})
+        for n in range(100)
+    )
+    report = Report(CheckStatus.CHECKED, None, COVERAGE, (match(MatchKind.SAME, sightings=seen),) * 7)
+    pages: Pages = service.app.state.service.pages  # type: ignore[attr-defined]
+    page = pages.html("answer.html", answer=answer_words(report, words(), now=NOW))
+    assert "Seen in 100 places, the first ones first." in page
+    folded = page.split('<details class="more">')
+    assert folded[0].count("<dl") == 3
+    assert "<summary>Show 97 more places</summary>" in page
+    assert "<summary>Show 2 more copies</summary>" in page
+    assert page.count("<dl") == 700, "nothing is left out"
+
+
+def test_why_places_are_withheld_is_said_once(service: TestClient) -> None:
+    report = Report(CheckStatus.CHECKED, None, COVERAGE, (match(MatchKind.SAME, withheld=Withheld(3, "2026-05")),) * 3)
+    pages: Pages = service.app.state.service.pages  # type: ignore[attr-defined]
+    page = visible(pages.html("answer.html", answer=answer_words(report, words(), now=NOW)))
+    assert page.count("Where they are is not shown.") == 3
+    assert page.count("The wording is always this one") == 1
 
 
 def test_a_possible_copy_is_shown_apart_and_never_counted_as_found() -> None:

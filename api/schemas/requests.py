@@ -1,4 +1,4 @@
-"""The wire models, and the only place that knows pydantic.
+"""What is read from requests.
 
 Unknown members are refused: a misspelt `uses` that is silently ignored would be a no that nobody hears. What is
 refused is never repeated; `invalid_request` tells the place alone.
@@ -84,10 +84,25 @@ def read_json(model: type[Model], body: bytes) -> Model:
         ProblemError: invalid-request, naming the member and never its value.
     """
     try:
-        return model.model_validate(json.loads(body))
-    except (ValidationError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        places = _places(error) if isinstance(error, ValidationError) else ()
-        raise invalid_request(places) from None
+        # utf-8-sig: a byte order mark may be ignored, other encodings are not JSON between systems (RFC 8259 8.1).
+        text = body.decode("utf-8-sig")
+        return model.model_validate(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
+    except ValidationError as error:
+        raise invalid_request(_places(error)) from None
+    except (ValueError, RecursionError):  # ValueError: also broken UTF-8, broken JSON, a number of 5,000 digits
+        raise invalid_request() from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose member stands twice says two things, and a parser that takes the last hears one of them."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _no_constant(_: str) -> None:
+    raise ValueError("NaN and Infinity are not JSON (RFC 8259 6)")
 
 
 def invalid_request(places: Sequence[str] = ()) -> ProblemError:

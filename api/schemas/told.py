@@ -1,0 +1,236 @@
+"""What answers hold, for `/openapi.json`. Nothing is answered through these models; tests/api compares them.
+
+`answers(...)` is the `responses` of a route: the models of what goes well, and every problem type that the route has.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi.security import HTTPBearer
+from fastapi.security.http import HTTPBase
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.problems import MEDIA_TYPE, STATUS, ProblemKind
+from api.words import words
+
+EVERYWHERE = (
+    ProblemKind.BAD_HOST,
+    ProblemKind.UNSUPPORTED_MEDIA_TYPE,
+    ProblemKind.UNAVAILABLE,
+    ProblemKind.INTERNAL_ERROR,
+)
+"""What any request may get: a wrong Host, a compressed body, a database that does not answer, our own mistake."""
+WRITING = (ProblemKind.FORBIDDEN_ORIGIN,)
+READING_A_BODY = (ProblemKind.INVALID_REQUEST, ProblemKind.TOO_LARGE, ProblemKind.TOO_SLOW, ProblemKind.BUSY)
+READING_A_PICTURE = (ProblemKind.UNREADABLE, ProblemKind.TOO_PLAIN, ProblemKind.NOT_A_CODE)
+FEED_KEY = HTTPBearer(scheme_name="FeedKey", description="An API key of scope `feed`.", auto_error=False)
+WITHDRAW_CODE = HTTPBase(
+    scheme="Receipt", scheme_name="WithdrawCode", description="The withdraw code of the opt-out.", auto_error=False
+)
+"""Both only describe; the routes themselves look at the header."""
+
+Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC.")]
+Base64Url = Annotated[str, Field(pattern="^[A-Za-z0-9_-]*$")]
+Stance = Literal["allow", "deny", "conditional", "unspecified", "unknown"]
+
+
+class Told(BaseModel):
+    """What an answer holds; nothing else is in it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CoverageTold(Told):
+    """What an answer rests on."""
+
+    images: int
+    sources: int
+    newest: Time | None
+    checks: list[str]
+
+
+class SourceTold(Told):
+    """A source, in a sighting."""
+
+    id: str
+    name: str
+    kind: Literal["crawl", "folder"]
+
+
+class LocatorTold(Told):
+    """Where in a source: a file, and a row or a key in it."""
+
+    file: str | None
+    row: int | None
+    key: str | None
+
+
+class SightingTold(Told):
+    """A picture, at a place, from one time to another. Addresses are data of others: show them, don't follow them."""
+
+    image_url: str | None
+    page_url: str | None
+    caption: str | None
+    source: SourceTold
+    locator: LocatorTold | None
+    first_seen: Time
+    last_seen: Time
+    verdict: dict[str, Stance]
+
+
+class WithheldTold(Told):
+    """How much is not shown."""
+
+    count: int
+    first_seen_month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$")]
+
+
+class MatchTold(Told):
+    """A picture that is near. `withheld` is there exactly when `where` is "withheld"."""
+
+    handle: str
+    kind: Literal["same", "edited", "possible"]
+    orientation: str
+    crop: list[float] | None
+    codes: Annotated[dict[str, int], Field(description="Distances in bits.")]
+    expected_chance_matches: float | None
+    where: Literal["shown", "withheld"]
+    sightings: list[SightingTold]
+    withheld: WithheldTold | None = None
+
+
+class ReportTold(Told):
+    """The answer to a look-up."""
+
+    status: Literal["checked", "unreadable", "too-plain"]
+    reason: str | None
+    coverage: CoverageTold
+    matches: list[MatchTold]
+
+
+class ReceiptTold(Told):
+    """The proof that an opt-out was recorded: NUMBER.receipt.json."""
+
+    v: Literal[1]
+    origin: str
+    key: str
+    number: str
+    entry: Base64Url
+    salt: Base64Url
+    leaf: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    index: int
+    tree_size: int
+    proof: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]]
+    checkpoint: str
+
+
+class RecordedTold(Told):
+    """What whoever opted out takes home."""
+
+    number: str
+    receipt: ReceiptTold
+    withdraw_code: str
+    withdraw_text: str
+    held: bool
+
+
+class StatusTold(Told):
+    """How an opt-out stands."""
+
+    number: str
+    state: Literal["recorded", "held", "disputed", "withdrawing", "withdrawn", "erased"]
+    index: int
+    uses: list[str]
+    evidence: Literal["code", "picture", "host-file"]
+    pictures: int
+    recorded_at: Time
+    withdraw_at: Time | None
+
+
+class SourceFactsTold(SourceTold):
+    """A source with what it holds."""
+
+    images: int
+    sightings: int
+    first_seen: Time
+    last_seen: Time | None
+
+
+class SourcesTold(Told):
+    """All sources."""
+
+    sources: list[SourceFactsTold]
+
+
+class LogTold(Told):
+    """The opt-out log."""
+
+    origin: str
+    size: int
+
+
+class StatsTold(Told):
+    """Figures."""
+
+    images: int
+    images_findable: int
+    sightings: int
+    pages: int
+    sources: int
+    newest: Time | None
+    log: LogTold
+
+
+class HealthTold(Told):
+    """The process answers."""
+
+    status: Literal["ok"]
+
+
+class ReadyTold(Told):
+    """Both databases answer."""
+
+    status: Literal["ready"]
+    images: int
+    log_size: int
+
+
+def answers(
+    model: type[Told] | None = None, *kinds: ProblemKind, status: int = 200, **content: dict[str, Any]
+) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route.
+
+    Args:
+        model: of its JSON.
+        kinds: its problems, beside those of every route.
+        status: when it went well.
+        content: other media types ("/" and "+" spelt as "__" and "_") with their schema.
+    """
+    well: dict[str, Any] = {"model": model} if model else {}
+    if content:
+        well["content"] = {name.replace("__", "/").replace("_", "-"): {"schema": s} for name, s in content.items()}
+    described: dict[int | str, dict[str, Any]] = {status: well}
+    for kind in (*kinds, *EVERYWHERE):
+        described.setdefault(STATUS[kind], _problems([k for k in (*kinds, *EVERYWHERE) if STATUS[k] == STATUS[kind]]))
+    # Without this, FastAPI describes an answer 422 of its own that is never given here.
+    described["default"] = _problems([])
+    return described
+
+
+def _problems(kinds: list[ProblemKind]) -> dict[str, Any]:
+    texts = words()
+    members: dict[str, Any] = {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "next": {"type": "string", "description": "What to do now."},
+        "places": {"type": "array", "items": {"type": "string"}, "description": "Which members are wrong."},
+    }
+    schema = {"type": "object", "properties": members, "required": ["type", "title", "status", "detail", "next"]}
+    if kinds:
+        members["type"]["enum"] = [f"/problems/{kind}" for kind in kinds]
+        members["status"]["const"] = STATUS[kinds[0]]
+    sentences = " ".join(texts.say(f"problem.{kind}.title") for kind in kinds)
+    return {"description": sentences or "Any other problem.", "content": {MEDIA_TYPE: {"schema": schema}}}
