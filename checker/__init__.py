@@ -10,16 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from checker.fingerprint import fingerprint_bytes, fingerprint_file
+    from checker.fingerprint.library import fingerprint
     from checker.lookup import Checker
     from checker.optout.filter import OptOutFilter
     from checker.optout.receipt import verify_receipt
     from checker.signals.read import read_signals
 
-__all__ = ["Checker", "OptOutFilter", "fingerprint_bytes", "fingerprint_file", "read_signals", "verify_receipt"]
+__all__ = [
+    "Checker",
+    "OptOutFilter",
+    "fingerprint",
+    "fingerprint_bytes",
+    "fingerprint_file",
+    "read_signals",
+    "verify_receipt",
+]
 
 _HOMES = {
     "Checker": "checker.lookup",
     "OptOutFilter": "checker.optout.filter",
+    "fingerprint": "checker.fingerprint",
     "fingerprint_bytes": "checker.fingerprint",
     "fingerprint_file": "checker.fingerprint",
     "read_signals": "checker.signals.read",
@@ -30,4 +40,5 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'checker' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    home = import_module(_HOMES[name])
+    return home if name == "fingerprint" else getattr(home, name)  # the package itself is callable

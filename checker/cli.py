@@ -6,18 +6,34 @@ so that no package imports another to its right.
 
 from __future__ import annotations
 
+import io
+import re
+import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points, version
 from typing import Annotated
 
 import typer
 
 from checker.commands import check, feed, fingerprint, honour, keys, optout, signals
-from checker.console import answer
+from checker.console import ExitCode, answer, say
 
 
 def main() -> None:
     """Entry point of the console script."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks is shown as its code; it must not end the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if _has_empty(sys.argv[1:]):
+        say("hibs: an argument is empty; is a variable of the shell unset?")
+        sys.exit(int(ExitCode.USAGE))
     build_app()(prog_name="hibs")
+
+
+def _has_empty(arguments: Sequence[str]) -> bool:
+    """Is one of them empty? As a path it would be read as the current folder, which nobody meant."""
+    return any(argument == "" or re.fullmatch(r"--[a-z-]+=", argument) for argument in arguments)
 
 
 def build_app() -> typer.Typer:

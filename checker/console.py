@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -43,13 +44,29 @@ def command(body: Callable[P, R]) -> Callable[P, R]:
         try:
             return body(*args, **kwargs)
         except CheckerError as error:
-            say(f"hibs: {error}")
+            say(f"hibs: {one_line(error)}")
             raise typer.Exit(int(error.exit_code)) from error
+        except BrokenPipeError:
+            # Whoever read the answer (`| head`) has enough of it: not an error of ours, and not all was done.
+            _drop_standard_output()
+            raise typer.Exit(int(ExitCode.STOPPED)) from None
+        except OSError as error:
+            # What no command expected: a full disk, a folder that was taken away. Still one sentence.
+            place = f"{error.filename}: " if isinstance(error.filename, str) else ""
+            say(one_line(f"hibs: {place}{error.strerror or error}; check path, space and permissions"))
+            raise typer.Exit(int(ExitCode.USAGE)) from error
         except KeyboardInterrupt:
             say("hibs: stopped")
             raise typer.Exit(int(ExitCode.STOPPED)) from None
 
     return wrapped
+
+
+def _drop_standard_output() -> None:
+    """Point standard output nowhere, so that Python's last flush of it has nothing to complain about."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
 
 
 def say(message: str) -> None:
@@ -68,8 +85,13 @@ def answer_json(document: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """Show control and direction characters as codes.
+    """Show control and direction characters as codes, line feeds between lines excepted.
 
     Captions and addresses come from strangers; an escape sequence among them could rewrite what a terminal shows.
     """
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
+
+
+def one_line(text: object) -> str:
+    """As `printable`, line feeds included: a name or a caption with one in it cannot pass for a line of the answer."""
+    return printable(str(text)).replace("\n", "\\u000a")

@@ -40,7 +40,7 @@ class Settings:
         """Read `HIBS_CONTACT`, `HIBS_PICTURE_BYTES_MAX`, ... and leave the rest at the defaults.
 
         Raises:
-            InputError: an unknown `HIBS_` name, or a number that is none or is below 1.
+            InputError: an unknown `HIBS_` name, or a number that is none or lies outside of its bounds.
         """
         known = {f"HIBS_{f.name.upper()}": f.name for f in fields(cls)}
         values: dict[str, str | int] = {}
@@ -56,9 +56,20 @@ class Settings:
 def _value(name: str, text: str, default: str | int) -> str | int:
     if isinstance(default, str):
         return text
-    if not text.isdecimal() or int(text) < 1:
-        raise InputError(f"{name} must be a whole number above 0, not {text!r}")
+    most = next((most for end, most in _MOST.items() if name.endswith(end)), 10**9)
+    digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not digits or not 1 <= int(text) <= most:
+        raise InputError(f"{name} must be a whole number from 1 to {most}, not {text[:40]!r}")
     return int(text)
 
 
+_MOST = {
+    "_BYTES_MAX": 2**31,
+    "_PIXELS_MAX": 89_478_485,
+    "_BITS_MAX": 83,
+    "_DAYS": 3650,
+    "_DAYS_MAX": 3650,
+}
+"""Largest values by the end of the name. Pixels: where Pillow begins to refuse. Bits: below the nearest unrelated pair
+that was met, 84 apart; further out everything would be a copy of everything."""
 _DEFAULTS = Settings()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.console import ExitCode, printable
+from checker.console import ExitCode, one_line, printable
 from checker.errors import InputError, NewerDataError, RemoteError, VerificationError
 from checker.settings import Settings
 
@@ -48,3 +48,23 @@ def test_settings_come_from_the_environment() -> None:
 def test_a_number_that_is_none_stops_the_start(value: str) -> None:
     with pytest.raises(InputError, match="HIBS_PICTURE_BYTES_MAX"):
         Settings.from_environment({"HIBS_PICTURE_BYTES_MAX": value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HIBS_WITHDRAW_AFTER_DAYS", "3651"),
+        ("HIBS_FEED_AGE_DAYS_MAX", "9" * 5000),
+        ("HIBS_MATCH_DISTANCE_BITS_MAX", "84"),
+        ("HIBS_PICTURE_PIXELS_MAX", "89478486"),
+        ("HIBS_PICTURE_BYTES_MAX", "٣"),
+    ],
+)
+def test_a_number_out_of_its_bounds_stops_the_start(name: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"{name} must be a whole number from 1 to"):
+        Settings.from_environment({name: value})
+
+
+@given(st.text())
+def test_one_line_stays_one_line(text: str) -> None:
+    assert one_line(text).isprintable()

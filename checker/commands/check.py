@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from checker.commands.fingerprint import refuse_only_missing
-from checker.console import ExitCode, answer, answer_json, command, say
+from checker.commands.fingerprint import named_pictures
+from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import EmptyCorpusError, InputError, RemoteError
 
 if TYPE_CHECKING:
@@ -17,16 +17,24 @@ if TYPE_CHECKING:
 
 _ANSWER_BYTES_MAX = 8 * 2**20
 _CODE_BITS = 256
+_REASON_LETTERS_MAX = 400
 _PLACES_SHOWN = 10
 """A much-copied photo has hundreds of places; a person reads the first, a program all."""
 
 
 @command
 def check(
-    paths: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.", show_default=False)],
-    data: Annotated[Path | None, typer.Option("--data", help="Data folder to look in.", show_default=False)] = None,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Photos, or folders of photos.", show_default=False, readable=False),
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Data folder to look in.", show_default=False, readable=False),
+    ] = None,
     server: Annotated[
-        str | None, typer.Option("--server", help="Service to ask; only photo codes are sent.", show_default=False)
+        str | None,
+        typer.Option("--server", metavar="URL", help="Service to ask; only photo codes are sent.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a photo, one a line.")] = False,
     fail_on_match: Annotated[bool, typer.Option("--fail-on-match", help="Exit 3 when a photo was found.")] = False,
@@ -44,7 +52,6 @@ def check(
     from checker.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    refuse_only_missing(paths)
     if (data is None) == (server is None):
         raise InputError("say where to look: either --data DIR or --server URL")
     rows = _ask_folder(paths, data, settings) if data else _ask_server(paths, str(server), settings)
@@ -55,9 +62,11 @@ def check(
         found += any(match["kind"] in ("same", "edited") for match in row["matches"])
         if as_json:
             answer_json(row)
+        elif row["status"] != "checked":
+            say(f"{one_line(row['path'])}: {one_line(row['reason'])}")
         else:
             for line in _lines(row):
-                answer(line)
+                answer(one_line(line))
     if not as_json and checked > 1:
         answer(f"{checked - unreadable} checked, {found} found, {unreadable} unreadable")
     if fail_on_match and found:
@@ -69,12 +78,12 @@ def check(
 def _ask_folder(paths: list[Path], data: Path, settings: Settings) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
-    from checker.fingerprint import fingerprint_file, picture_files
+    from checker.fingerprint import fingerprint_file
     from checker.lookup import Checker, report_document
 
     with Checker.open(data, settings) as checker:
         checker.require_pictures()
-        for path in picture_files(paths):
+        for path in named_pictures(paths):
             report = checker.check_picture(fingerprint_file(path, settings), now=datetime.now(UTC))
             yield {"path": str(path), **report_document(report)}
 
@@ -82,13 +91,13 @@ def _ask_folder(paths: list[Path], data: Path, settings: Settings) -> Iterator[d
 def _ask_server(paths: list[Path], server: str, settings: Settings) -> Iterator[dict[str, Any]]:
     import json
 
-    from checker.fingerprint import fingerprint_file, picture_files
+    from checker.fingerprint import fingerprint_file
     from checker.lookup import TOO_PLAIN
     from checker.model import Unreadable
     from checker.remote import connect
 
     remote = connect(server)
-    for path in picture_files(paths):
+    for path in named_pictures(paths):
         picture = fingerprint_file(path, settings)
         if isinstance(picture, Unreadable) or picture.plain:
             unreadable = isinstance(picture, Unreadable)
@@ -107,19 +116,31 @@ def _ask_server(paths: list[Path], server: str, settings: Settings) -> Iterator[
 
 
 def _read_reply(status: int, body: bytes, server: str) -> dict[str, Any]:
+    """The row of a server's answer: the members that a row has and no others, each of its form."""
     import json
+
+    from checker.report import CheckStatus
 
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RemoteError(f"{server} answered {status} with something that is not JSON; is it a service of this kind?")
     if status == 503 and str(document.get("type", "")).endswith("/corpus-empty"):
         raise EmptyCorpusError(f"{server} has looked at 0 pictures yet, so it cannot answer; try again later")
-    if status != 200 or not isinstance(document.get("matches"), list):
-        raise RemoteError(f"{server} answered {status}: {document.get('title', 'no reason given')}; try again later")
-    return document
+    if status != 200:
+        reason = one_line(document.get("detail") or document.get("title") or "no reason given")[:_REASON_LETTERS_MAX]
+        raise RemoteError(f"{server} answered {status}: {reason}; try again later")
+    try:
+        row = {name: document[name] for name in ("status", "reason", "coverage", "matches")}
+        CheckStatus(row["status"])
+        for match in row["matches"]:
+            str(match["kind"])
+        list(_lines({"path": "", **row}))  # whatever is shown has to be there
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise RemoteError(f"{server} answered something else than a report; is it a service of this kind?") from error
+    return row
 
 
 # --- words -----------------------------------------------------------------------------------------------------
@@ -128,23 +149,23 @@ _KINDS = {"same": "FOUND  the same photo", "edited": "FOUND  an edited copy", "p
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
-    """One picture's answer for a person. Not found always comes with what was looked at."""
+    """The answer about one picture that was checked, for a person. Not found always comes with what was looked at."""
     path, coverage = row["path"], row["coverage"]
-    if row["status"] != "checked":
-        say(f"{path}: {row['reason']}")
-        return
     if not row["matches"]:
         newest = (coverage["newest"] or "")[:10]
         yield (
-            f"{path}  not found in {coverage['images']:,} pictures from {coverage['sources']} "
-            f"source{'s' if coverage['sources'] != 1 else ''}, newest {newest}  (not found is no proof)"
+            f"{path}  not found in {_count(coverage['images'], 'picture')} from "
+            f"{_count(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
         )
     for kind, words in _KINDS.items():
         matches = [match for match in row["matches"] if match["kind"] == kind]
         if matches:
-            pictures = f"{len(matches)} picture{'s' if len(matches) != 1 else ''}"
-            yield f"{path}  {words}: {pictures}, {_distance(matches)}"
+            yield f"{path}  {words}: {_count(len(matches), 'picture')}, {_distance(matches)}"
             yield from (f"    {line}" for line in _where(matches))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _distance(matches: list[dict[str, Any]]) -> str:
@@ -158,7 +179,7 @@ def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
     if held:
         count = sum(h["count"] for h in held)
         first = min(h["first_seen_month"] for h in held)
-        yield f"where is withheld: {count} place{'s' if count != 1 else ''}, first seen by us in {first}"
+        yield f"where is withheld: {_count(count, 'place')}, first seen by us in {first}"
     sightings = [sighting for match in matches for sighting in match["sightings"]]
     for sighting in sightings[:_PLACES_SHOWN]:
         if sighting["locator"]:

@@ -18,8 +18,12 @@ JSON_OPTION = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 @command
 def sync(
     places: Annotated[list[str], typer.Argument(metavar="[URL] DIR", help="The server (not with --data); the folder.")],
-    data: Annotated[Path | None, typer.Option(metavar="DATA", help="Follow the log of this data folder.")] = None,
-    key_file: Annotated[Path | None, typer.Option(metavar="F", help="File with the feed key for the server.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA", help="Follow the log of this data folder.", readable=False)
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option(metavar="F", help="File with the feed key for the server.", readable=False)
+    ] = None,
     pin: Annotated[str | None, typer.Option(metavar="VKEY", help="The log's verifier key, for the first sync.")] = None,
     as_json: JSON_OPTION = False,
 ) -> None:
@@ -65,7 +69,9 @@ def sync(
 @app.command()
 @command
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that `hibs feed sync` keeps.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that `hibs feed sync` keeps.", readable=False)
+    ],
     as_json: JSON_OPTION = False,
 ) -> None:
     """Prove DIR from its files alone: signature, age, tree, and that nobody's entry was left out.
@@ -83,15 +89,21 @@ def verify(
     from checker.optout.feed import VERIFY_AGE_MAX, stale_sentence, verify_feed
     from checker.optout.follow import CONFLICT_FILE
 
-    feed, now = verify_feed(folder), datetime.now(UTC)
-    if feed.is_stale(now=now, age_max=VERIFY_AGE_MAX):
-        raise VerificationError(stale_sentence(feed.signed_at, now=now, folder=folder), part="checkpoint-time")
+    try:
+        feed, now = verify_feed(folder), datetime.now(UTC)
+        if feed.is_stale(now=now, age_max=VERIFY_AGE_MAX):
+            raise VerificationError(stale_sentence(feed.signed_at, now=now, folder=folder), part="checkpoint-time")
+    except VerificationError as error:
+        if as_json:
+            answer_json({"verified": False, "part": error.part, "reason": str(error)})
+        raise
     if (folder / CONFLICT_FILE).exists():
         say(f"{folder / CONFLICT_FILE} holds a checkpoint that a sync refused; show both to others who follow this log")
     counts = feed.counts()
     if as_json:
         answer_json(
             {
+                "verified": True,
                 "tree_size": feed.size,
                 "root": feed.root.hex(),
                 "origin": feed.origin,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from checker.console import ExitCode, answer, answer_json, command, say
+from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @command
 def fingerprint(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.", show_default=False)],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.", show_default=False, readable=False),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a picture, one a line.")] = False,
 ) -> None:
     """Print the photo codes of pictures. Nothing is stored and nothing is sent.
@@ -29,36 +33,58 @@ def fingerprint(
     """
     import os
 
-    from checker.fingerprint import fingerprint_file, picture_files
+    from checker.fingerprint import fingerprint_file
     from checker.model import PHASH256, Unreadable
     from checker.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    refuse_only_missing(paths)
     failed = 0
-    for path in picture_files(paths):
+    for path in named_pictures(paths):
         picture = fingerprint_file(path, settings)
         failed += isinstance(picture, Unreadable)
         if as_json:
             answer_json(picture_document(path, picture))
         elif isinstance(picture, Unreadable):
-            say(f"{path}: {picture.detail}")
+            say(f"{one_line(path)}: {picture.detail}")
         else:
             code = picture.fingerprint(PHASH256)
             note = "  too plain to tell it from others" if picture.plain else ""
-            answer(f"{code.hex if code else '-'}  {path}{note}")
+            answer(f"{code.hex if code else '-'}  {one_line(path)}{note}")
     if failed:
         raise typer.Exit(int(ExitCode.PARTLY))
 
 
-def refuse_only_missing(paths: list[Path]) -> None:
-    """One missing path among several is a row; the only one is a mistake of the caller.
+def named_pictures(paths: list[Path]) -> Iterator[Path]:
+    """Every picture file that the arguments name, in their order; see `checker.fingerprint.picture_files`.
+
+    One missing path among several is a row; the only one is a mistake of the caller. So is a folder without pictures.
 
     Raises:
-        InputError: the only path does not exist.
+        InputError: the only path does not exist, or the paths hold no picture.
     """
-    if len(paths) == 1 and not paths[0].exists():
-        raise InputError(f"there is no file or folder {paths[0]}; check the path")
+    from checker.fingerprint import picture_files
+
+    if len(paths) == 1 and _is_missing(paths[0]):
+        raise InputError(f"there is no file or folder {one_line(paths[0])}; check the path")
+    some = False
+    for path in paths:
+        found = False
+        for file in picture_files([path]):
+            some = found = True
+            yield file
+        if not found and len(paths) > 1:
+            say(f"{one_line(path)}: this folder holds no picture")
+    if not some:
+        raise InputError(
+            f"{', '.join(map(one_line, paths))}: no picture there; pictures have names like .jpg, .png, .webp or .gif"
+        )
+
+
+def _is_missing(path: Path) -> bool:
+    try:
+        return not path.exists()
+    except (OSError, ValueError):
+        return False  # it cannot even be asked; reading it says why
 
 
 def picture_document(path: Path, picture: Picture | Unreadable) -> dict[str, Any]:

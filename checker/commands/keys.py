@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Keys for the API: make, list, revoke.")
 
-DATA_OPTION = Annotated[Path, typer.Option(metavar="DIR", help="The data folder.", show_default=False)]
+DATA_OPTION = Annotated[Path, typer.Option(metavar="DIR", help="The data folder.", show_default=False, readable=False)]
 NAME_OPTION = Annotated[str, typer.Option(metavar="N", help="Who holds it.", show_default=False)]
 JSON_OPTION = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 
@@ -37,18 +37,26 @@ def create(
 
     hibs keys create --name "Dataset team" --scopes feed --data data/ > feed.key
     """
-    from checker.keys import Scope, create_key
+    from checker.keys import Scope, create_key, revoke_key
 
-    try:
-        named = [Scope(scope.strip()) for scope in scopes.split(",")]
-    except ValueError as error:
-        raise InputError(f"--scopes {scopes} names an unknown scope; known are {', '.join(Scope)}") from error
+    named = set()
+    for scope in (part.strip().lower() for part in scopes.split(",")):
+        try:
+            named.add(Scope(scope))
+        except ValueError as error:
+            raise InputError(f"--scopes names {scope!r}, which is no scope; known are {', '.join(Scope)}") from error
     with _open(data, create=True) as (registry, now):
         text = create_key(registry, name=name, scopes=named, now=now, days=days)
-    if as_json:
-        answer_json({"name": name, "scopes": sorted(set(named)), "key": text})
-    else:
-        answer(text)
+        try:
+            if as_json:
+                answer_json({"name": name, "scopes": sorted(named), "key": text})
+            else:
+                answer(text)
+        except OSError as error:
+            revoke_key(registry, name=name, now=now)  # nobody will ever know it
+            raise DataError(
+                f"the key of {name} could not be written out ({error.strerror}) and was revoked; make another"
+            ) from error
     say(f"the key of {name} is shown only now; send it with `Authorization: Bearer KEY`")
 
 
@@ -104,10 +112,10 @@ def revoke(
 def _open(data: Path, *, create: bool = False) -> Iterator[tuple[Registry, datetime]]:
     from datetime import UTC, datetime
 
-    from checker.records.folder import make_private_folder
+    from checker.records.folder import is_file, make_private_folder
     from checker.records.registry import REGISTRY_FILE, Registry
 
-    if not create and not (data / REGISTRY_FILE).is_file():
+    if not create and not is_file(data / REGISTRY_FILE):
         raise DataError(f"{data} holds no keys (it has no {REGISTRY_FILE}); check the path")
     make_private_folder(data)
     registry = Registry.open(data / REGISTRY_FILE)

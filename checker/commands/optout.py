@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from checker.console import ExitCode, answer, answer_json, command, say
-from checker.errors import InputError, TooPlainError
+from checker.commands.fingerprint import named_pictures
+from checker.commands.uses import parse_uses
+from checker.console import ExitCode, answer, answer_json, command, one_line, say
+from checker.errors import InputError, TooPlainError, VerificationError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Say no to the use of a photo, with a receipt that proves it.")
 
-DATA_OPTION = Annotated[Path | None, typer.Option(metavar="DIR", help="The data folder that keeps the opt-outs.")]
+DATA_OPTION = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="The data folder that keeps the opt-outs.", readable=False)
+]
 SERVER_OPTION = Annotated[str | None, typer.Option(metavar="URL", help="The server that keeps the opt-outs.")]
 JSON_OPTION = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 PAPER = typer.Argument(metavar="R", help="Receipt file, withdraw file, number or withdraw code.", show_default=False)
@@ -30,14 +34,19 @@ PAPER = typer.Argument(metavar="R", help="Receipt file, withdraw file, number or
 @app.command()
 @command
 def add(
-    paths: Annotated[list[Path] | None, typer.Argument(metavar="PATH", help="Pictures, or folders.")] = None,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH...", help="Pictures, or folders.", readable=False)
+    ] = None,
     data: DATA_OPTION = None,
     server: SERVER_OPTION = None,
     uses: Annotated[str, typer.Option(metavar="USE,...", help="What the no is about.")] = "all",
     codes: Annotated[
-        Path | None, typer.Option(metavar="F", help="Lines of `hibs fingerprint --json`, instead of pictures.")
+        Path | None,
+        typer.Option(metavar="F", help="Lines of `hibs fingerprint --json`, instead of pictures.", readable=False),
     ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Where receipt and withdraw file go.")] = Path(),
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Where receipt and withdraw file go.", readable=False)
+    ] = Path(),
     as_json: JSON_OPTION = False,
 ) -> None:
     """Record one opt-out of all given pictures and write NUMBER.receipt.json and NUMBER.withdraw.txt.
@@ -51,11 +60,13 @@ def add(
     from checker.optout.gates import close_uses, gate_pictures
     from checker.optout.papers import papers
 
-    settings, named = _settings(), close_uses(_parse_uses(uses))
+    settings, named = _settings(), close_uses(parse_uses("--uses", [uses]))
     _require_one_place(data, server)
     pictures, refused = _collect(paths or [], codes, settings)
     for line in refused:
         say(line)
+    if not pictures and not refused:
+        raise InputError(f"{codes} holds no code; make it with `hibs fingerprint --json`")
     if not pictures:
         raise TooPlainError(f"no picture of {len(refused)} can be opted out; nothing was recorded")
     gate_pictures(pictures)
@@ -130,9 +141,11 @@ def withdraw(
 @app.command()
 @command
 def verify(
-    receipt: Annotated[Path, typer.Argument(metavar="R", help="The receipt file.", show_default=False)],
+    receipt: Annotated[Path, typer.Argument(metavar="R", help="The receipt file.", show_default=False, readable=False)],
     key: Annotated[str | None, typer.Option(metavar="VKEY", help="The log's key, as it is published.")] = None,
-    data: Annotated[Path | None, typer.Option(metavar="DIR", help="Take the key of this data folder.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Take the key of this data folder.", readable=False)
+    ] = None,
     as_json: JSON_OPTION = False,
 ) -> None:
     """Prove a receipt offline: nobody is asked, nothing is sent.
@@ -141,13 +154,24 @@ def verify(
     """
     from checker.model import utc_text
     from checker.optout.log import folder_key
-    from checker.optout.papers import read_file
+    from checker.optout.papers import is_withdraw_file, read_file
     from checker.optout.receipt import verify_receipt
 
     if key is not None and data is not None:
         raise InputError("--key and --data exclude each other; leave one of them out")
     source = "argument" if key is not None else "data" if data is not None else "receipt"
-    held = verify_receipt(read_file(receipt), key=folder_key(data) if data is not None else key)
+    expected, body = folder_key(data) if data is not None else _checked_key(key), read_file(receipt)
+    if is_withdraw_file(body):
+        raise InputError(f"{receipt} is a withdraw file, which proves nothing and is secret; give NUMBER.receipt.json")
+    try:
+        held = verify_receipt(body, key=expected)
+    except VerificationError as error:
+        if as_json:
+            answer_json({"verified": False, "part": error.part, "reason": str(error)})
+        raise VerificationError(
+            f"{receipt} does not verify, part {error.part}: {error}; take the file as it was written",
+            part=error.part,
+        ) from error
     if as_json:
         answer_json(
             {
@@ -178,6 +202,16 @@ def verify(
 # --- inside ----------------------------------------------------------------------------------------------------
 
 
+def _checked_key(text: str | None) -> str | None:
+    """A key as it was given: a mistyped one is the caller's mistake, and says nothing about the receipt."""
+    from checker.optout.note import parse_verifier_key
+
+    try:
+        return parse_verifier_key(text).text if text is not None else None
+    except VerificationError as error:
+        raise InputError(f"--key: {error}; take it as the log's operator publishes it") from error
+
+
 def _settings() -> Settings:
     import os
 
@@ -203,42 +237,35 @@ def _require_one_place(data: Path | None, server: str | None) -> None:
         raise InputError("say where the opt-outs are kept: either --data DIR or --server URL")
 
 
-def _parse_uses(text: str) -> list[Use]:
-    from checker.model import Use
-
-    try:
-        return [Use(name.strip()) for name in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"--uses {text} names an unknown use; known are {', '.join(Use)}") from error
-
-
 def _collect(
     paths: list[Path], codes: Path | None, settings: Settings
 ) -> tuple[list[tuple[Fingerprint, ...]], list[str]]:
-    """The codes of every usable picture, and one sentence for each of the others."""
-    from checker.fingerprint import fingerprint_file, picture_files
+    """The codes of every usable picture, none twice, and one sentence for each of the others."""
+    from checker.fingerprint import fingerprint_file
     from checker.model import Unreadable
-    from checker.optout.part import read_codes
+    from checker.optout.part import code_lines
 
     if not paths and codes is None:
         raise InputError("no picture was given; name pictures, folders, or codes with --codes")
-    pictures: list[tuple[Fingerprint, ...]] = []
+    pictures: dict[tuple[Fingerprint, ...], None] = {}
     refused: list[str] = []
     plain = "too little is in it to tell it from other pictures; not opted out"
-    for path in picture_files(paths):
+    for path in named_pictures(paths) if paths else ():
         picture = fingerprint_file(path, settings)
         if isinstance(picture, Unreadable):
-            refused.append(f"{path}: {picture.detail}")
+            refused.append(f"{one_line(path)}: {picture.detail}")
         elif picture.plain:
-            refused.append(f"{path}: {plain}")
+            refused.append(f"{one_line(path)}: {plain}")
         else:
-            pictures.append(picture.fingerprints)
-    for sha256, known in read_codes(codes).items() if codes is not None else ():
-        if known.plain:
-            refused.append(f"{codes}, picture {sha256}: {plain}")
+            pictures[picture.fingerprints] = None
+    for number, known in enumerate(code_lines(codes) if codes is not None else (), start=1):
+        if isinstance(known, str):
+            refused.append(f"{codes} line {number}: {one_line(known)} could not be read, so it has no code")
+        elif known.plain:
+            refused.append(f"{codes} line {number}: {plain}")
         else:
-            pictures.append(known.fingerprints)
-    return pictures, refused
+            pictures[known.fingerprints] = None
+    return list(pictures), refused
 
 
 def _record(
@@ -267,7 +294,7 @@ def _show_status(found: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         answer_json(found)
         return
-    answer(f"{found['number']}  {found['state']}")
+    answer(one_line(f"{found['number']}  {found['state']}"))
     answer(f"recorded  {found['recorded_at']}, entry {found['index']} of the log")
     answer(f"uses      {', '.join(found['uses'])}; pictures  {found['pictures']}")
     if found["withdraw_at"]:

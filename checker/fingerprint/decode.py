@@ -3,7 +3,7 @@
 The recipe is part of `phash256` version 1 and frozen, since no picture is kept and nothing could be coded again
 (docs/decisions.md, 3). In order:
 
-1. Format by content, from an allow-list. Size and pixel limits are read from the header, before any decoding.
+1. Format by content, from an allow-list. Size, pixel and cost limits (`bounds`) are asked before any decoding.
 2. First frame. JPEG is decoded at the smallest of libjpeg's scales that keeps both sides at 512 px or more; in
    grey at once where no colour profile has to be applied.
 3. Transparency over white. 16-bit grey loses its low byte. CMYK and palettes become RGB.
@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from checker.fingerprint.bounds import too_costly
 from checker.model import Pixels, Unreadable, UnreadableReason
 from checker.settings import Settings
 
@@ -38,6 +39,8 @@ GREY_SIDE_PX = 64
 """What imagehash resizes to for `hash_size=16`: 16 x its high-frequency factor 4."""
 REDUCING_GAP = 3.0
 """Pillow calls 3.0 close to a fair resampling; 2.0 differs by 0.8 bits in the mean instead of 0.5."""
+_STRIP_PX = 256
+"""Rows of a transparent picture handled at a time."""
 
 _EXIF_ORIENTATION = 0x0112
 _TURNS = {
@@ -85,17 +88,13 @@ class InProcessDecoder:
         if len(body) > self._bytes_max:
             return Unreadable(
                 UnreadableReason.TOO_LARGE,
-                f"the file has {len(body):,} bytes, more than the {self._bytes_max:,} allowed; save it smaller",
+                f"the file has more than the {self._bytes_max:,} bytes allowed; save it smaller",
             )
+        if costly := too_costly(body):
+            return Unreadable(UnreadableReason.TOO_LARGE, costly)
         try:
             with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-                if image.width * image.height > self._pixels_max:
-                    return Unreadable(
-                        UnreadableReason.TOO_LARGE,
-                        f"the picture has {image.width} x {image.height} pixels, more than "
-                        f"{self._pixels_max:,} in all; save it smaller",
-                    )
-                return _decode(image)
+                return _too_many_pixels(image, self._pixels_max) or _decode(image)
         except UnidentifiedImageError:
             return _unidentified(body)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -104,6 +103,23 @@ class InProcessDecoder:
             return Unreadable(UnreadableReason.TOO_LARGE, "the picture needs too much memory; save it smaller")
         except _PILLOW_ERRORS as error:
             return _broken(error, body)
+
+
+def decode_image(image: Image.Image, settings: Settings) -> Pixels | Unreadable:
+    """Steps 2 to 5 of the recipe, for a picture that somebody else opened; `image` stays as it was."""
+    try:
+        return _too_many_pixels(image, settings.picture_pixels_max) or _decode(image.copy())
+    except (MemoryError, *_PILLOW_ERRORS) as error:
+        return _broken(error, b"")
+
+
+def _too_many_pixels(image: Image.Image, pixels_max: int) -> Unreadable | None:
+    if image.width * image.height <= pixels_max:
+        return None
+    return Unreadable(
+        UnreadableReason.TOO_LARGE,
+        f"the picture has {image.width} x {image.height} pixels, more than {pixels_max:,} in all; save it smaller",
+    )
 
 
 def _decode(image: Image.Image) -> Pixels:
@@ -131,10 +147,20 @@ def _opaque(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):
         return Image.fromarray(_high_byte(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        return Image.alpha_composite(white, layer).convert("RGB")
+        return _over_white(image)
     return image if image.mode in ("L", "RGB", "CMYK") else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """Strip by strip: in one go it would hold the picture five times, 1 GB for 50 megapixels."""
+    shown = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP_PX):
+        strip = image.crop((0, top, image.width, min(top + _STRIP_PX, image.height)))
+        if "transparency" in image.info:
+            strip.info["transparency"] = image.info["transparency"]
+        layer = strip.convert("RGBA")
+        shown.paste(Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB"), (0, top))
+    return shown
 
 
 def _high_byte(image: Image.Image) -> npt.NDArray[np.uint8]:

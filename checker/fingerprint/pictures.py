@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from checker.errors import InputError
 from checker.fingerprint.decode import Decoder, InProcessDecoder
 from checker.fingerprint.hashes import is_plain, phash256
 from checker.model import Picture, Sha256, Unreadable, UnreadableReason
 from checker.settings import Settings
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif"})
-"""Names that are picked up in a folder. A file named on its own is tried whatever its name is."""
+"""Names of pictures that are read. A file named on its own is tried whatever its name is."""
+OTHER_PICTURE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".jp2", ".jxl", ".svg", ".psd"})
+"""Names of pictures that are not read: they are picked up in a folder all the same and become rows with a reason. To
+leave a folder of HEIC photos out would answer "not found" about nothing."""
 
 
 def fingerprint_bytes(body: bytes, settings: Settings, *, decoder: Decoder | None = None) -> Picture | Unreadable:
@@ -40,37 +44,70 @@ def fingerprint_bytes(body: bytes, settings: Settings, *, decoder: Decoder | Non
 
 def fingerprint_file(path: Path, settings: Settings, *, decoder: Decoder | None = None) -> Picture | Unreadable:
     """As `fingerprint_bytes`, from a file; reads no more of it than the size limit and one byte."""
+    body = read_picture_file(path, settings)
+    return body if isinstance(body, Unreadable) else fingerprint_bytes(body, settings, decoder=decoder)
+
+
+def read_picture_file(path: Path, settings: Settings) -> bytes | Unreadable:
+    """The bytes of an ordinary file, one more than the size limit at most, or why there are none."""
     try:
+        # Asked before opening: to open a named pipe would wait for its writer for ever.
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return _closed_folder(path)
+        if not stat.S_ISREG(mode):
+            return Unreadable(UnreadableReason.MISSING, "this is no ordinary file; save the picture as one")
         with path.open("rb") as file:
-            body = file.read(settings.picture_bytes_max + 1)
-    except FileNotFoundError:
+            return file.read(settings.picture_bytes_max + 1)
+    except (FileNotFoundError, NotADirectoryError):
         return Unreadable(UnreadableReason.MISSING, "there is no such file; check the path")
     except OSError as error:
+        what = "check the path" if error.errno in _ABOUT_THE_PATH else "check its permissions"
+        return Unreadable(UnreadableReason.MISSING, f"the file cannot be read ({error.strerror}); {what}")
+    except ValueError:  # a null byte in the name
+        return Unreadable(UnreadableReason.MISSING, "no file can have this name; check the path")
+
+
+def _closed_folder(path: Path) -> Unreadable:
+    try:
+        os.scandir(path).close()
+    except OSError as error:
         return Unreadable(
-            UnreadableReason.MISSING, f"the file cannot be read ({error.strerror}); check its permissions"
+            UnreadableReason.MISSING, f"the folder cannot be listed ({error.strerror}); check its permissions"
         )
-    return fingerprint_bytes(body, settings, decoder=decoder)
+    return Unreadable(UnreadableReason.MISSING, "this is a folder; name the picture in it")
+
+
+_ABOUT_THE_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def picture_files(paths: Iterable[Path]) -> Iterator[Path]:
     """Every picture file that the paths name: files as given, folders with all below them, sorted by name.
 
-    A missing path comes through, so that it becomes a row with a reason. Links out of a folder are not followed.
-
-    Raises:
-        InputError: a folder cannot be listed.
+    A missing path comes through, so that it becomes a row with a reason, and so does a folder that cannot be listed.
+    Links out of a folder are not followed.
     """
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             yield from sorted(_below(path))
         else:
             yield path
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    def refuse(error: OSError) -> None:
-        raise InputError(f"cannot list the folder {error.filename}: {error.strerror}; check its permissions")
+def is_folder(path: Path) -> bool:
+    """Is it a folder? What cannot be asked (too long a name, a folder above that is closed) is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
-    for name, _, files in os.walk(folder, onerror=refuse):
+
+def _below(folder: Path) -> Iterator[Path]:
+    closed: list[OSError] = []
+    for name, _, files in os.walk(folder, onerror=closed.append):
         found = (Path(name) / file for file in files)
-        yield from (p for p in found if p.suffix.lower() in PICTURE_SUFFIXES and p.is_file() and not p.is_symlink())
+        yield from (p for p in found if p.suffix.lower() in _NAMED_AS_PICTURES and not p.is_symlink())
+    yield from (Path(error.filename) for error in closed)
+
+
+_NAMED_AS_PICTURES = PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES

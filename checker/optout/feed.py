@@ -20,13 +20,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from checker.errors import InputError, VerificationError
-from checker.model import Fingerprint
+from checker.model import Fingerprint, Use
 from checker.optout.entry import Entry, EntryType, Evidence, KeyChange, OptOut, Reference
 from checker.optout.feed_proof import erased_by, verify_openings, verify_tree
 from checker.optout.note import Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
@@ -78,6 +79,8 @@ class StandingOptOut:
     disputed: bool
     pictures: tuple[tuple[Fingerprint, ...], ...]
     """The codes of each picture."""
+    uses: tuple[Use, ...]
+    """What it is about; never `all`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +114,14 @@ class Feed:
         ended = {i for kind in (EntryType.WITHDRAW, EntryType.ERASE) for i in self._referred(kind)}
         disputed = self._referred(EntryType.DISPUTE)
         return tuple(
-            StandingOptOut(index, entry.number, entry.evidence is Evidence.CODE, index in disputed, entry.pictures)
+            StandingOptOut(
+                index=index,
+                number=entry.number,
+                lone_code=entry.evidence is Evidence.CODE,
+                disputed=index in disputed,
+                pictures=entry.pictures,
+                uses=entry.uses,
+            )
             for index, entry in self.entries.items()
             if isinstance(entry, OptOut) and index not in ended
         )
@@ -168,15 +178,25 @@ def verify_feed(folder: Path) -> Feed:
             "it was put back, or a sync was cut short: run `hibs feed sync` again",
             part="checkpoint-size",
         )
-    leaves = verify_tree(checkpoint, lambda tile: (folder / tile.path).read_bytes())
+    with _naming(folder):
+        leaves = verify_tree(checkpoint, lambda tile: (folder / tile.path).read_bytes())
     try:
-        with (folder / OPENINGS_FILE).open("rb") as lines:
+        with _naming(folder), (folder / OPENINGS_FILE).open("rb") as lines:
             entries = verify_openings(lines, leaves)
     except OSError as error:
         raise VerificationError(
-            f"{OPENINGS_FILE} cannot be read ({error.strerror}); run `hibs feed sync` again", part="opening"
+            f"{folder / OPENINGS_FILE} cannot be read ({error.strerror}); run `hibs feed sync` again", part="opening"
         ) from error
     return Feed(checkpoint.origin, state.key, checkpoint.size, checkpoint.root, checkpoint.time, entries)
+
+
+@contextmanager
+def _naming(folder: Path) -> Iterator[None]:
+    """Say of which folder it was that something does not hold: an operator follows several."""
+    try:
+        yield
+    except VerificationError as error:
+        raise VerificationError(f"the feed in {folder} does not verify: {error}", part=error.part) from error
 
 
 def read_state(folder: Path) -> FeedState | None:
@@ -200,6 +220,8 @@ def read_state(folder: Path) -> FeedState | None:
             raise ValueError("a member is not of its form")
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError as error:
+        raise InputError(f"cannot read {folder / STATE_FILE}: {error.strerror}; check its permissions") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, VerificationError) as error:
         raise VerificationError(
             f"{folder / STATE_FILE} cannot be used; move the folder away and sync again with --pin", part="state"
@@ -209,11 +231,19 @@ def read_state(folder: Path) -> FeedState | None:
 
 def read_checkpoint(folder: Path, state: FeedState) -> Checkpoint | None:
     """Read the folder's checkpoint and check its signature and origin; None: there is none."""
+    path = folder / CHECKPOINT_FILE
     try:
-        note = (folder / CHECKPOINT_FILE).read_bytes()
+        return checked_checkpoint(path.read_bytes(), state.key)
     except FileNotFoundError:
         return None
-    return checked_checkpoint(note, state.key)
+    except OSError as error:
+        raise VerificationError(
+            f"{path} cannot be read ({error.strerror}); move it away and run `hibs feed sync`", part="checkpoint-format"
+        ) from error
+    except VerificationError as error:
+        raise VerificationError(
+            f"{path}: {error}; it was changed: move it away and run `hibs feed sync`", part=error.part
+        ) from error
 
 
 def checked_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from checker.errors import InputError, RemoteError
 from checker.optout.entry import OPENING_BYTES_MAX, parse_opening
-from checker.optout.follow import FeedSource
 from checker.optout.log import Log
 from checker.optout.note import NOTE_BYTES_MAX
 from checker.optout.request import OptOuts
 from checker.optout.tree import ENTRIES, TILE_WIDTH, Tile
+from checker.optout.trust import FeedSource
 from checker.remote import Remote, Reply, connect
 from checker.settings import Settings
 
@@ -69,6 +69,11 @@ class RemoteFeed:
         return self._body(path, self._remote.get(path, bytes_max=bytes_max, authorization=authorization))
 
     def _body(self, path: str, reply: Reply) -> bytes:
+        if reply.status in (401, 403) and self._authorization is not None:
+            raise RemoteError(
+                f"{self.name} does not accept the feed key: it is unknown, expired, revoked or for something else; ask "
+                "its operator for another"
+            )
         if reply.status in (401, 403):
             raise RemoteError(
                 f"{self.name} gives its openings to holders of a feed key only; ask its operator for one and name the "

@@ -8,14 +8,14 @@ the same reason: results of a stale feed (all review) must not outlive its refre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from os import PathLike
 from pathlib import Path
 
 from checker.errors import InputError
 from checker.fingerprint import fingerprint_bytes
-from checker.model import Fingerprint
+from checker.model import Fingerprint, Use
 from checker.optout.feed import is_stale, verify_feed
 from checker.optout.honour import Action, Decision, Reason, opt_out_table
 from checker.settings import Settings
@@ -38,6 +38,7 @@ class OptOutFilter:
         feed_dir: str | PathLike[str],
         *,
         settings: Settings | None = None,
+        uses: Collection[Use] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
         """Read and verify the feed.
@@ -45,6 +46,7 @@ class OptOutFilter:
         Args:
             feed_dir: a folder that `hibs feed sync` keeps.
             settings: limits; the defaults where None.
+            uses: what the pictures are for; opt-outs about other uses do not count. None: every opt-out counts.
             clock: gives the time, aware and in UTC. It is pickled along, so it must be a module's function.
         Raises:
             VerificationError: the feed does not hold.
@@ -54,7 +56,7 @@ class OptOutFilter:
         self._clock = clock
         feed = verify_feed(Path(feed_dir))
         self._signed_at = feed.signed_at
-        self._table = opt_out_table(feed, self._settings)
+        self._table = opt_out_table(feed, self._settings, uses=uses)
 
     @property
     def feed_size(self) -> int:

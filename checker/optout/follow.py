@@ -22,11 +22,10 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
 
 from checker.errors import InputError, VerificationError
 from checker.model import utc_text
@@ -37,14 +36,14 @@ from checker.optout.feed import (
     STATE_FILE,
     VERIFY_AGE_MAX,
     FeedState,
-    checked_checkpoint,
     is_stale,
     read_checkpoint,
     read_state,
 )
 from checker.optout.feed_proof import check_complete, checked_entry, erased_by, tree_nodes, verify_tree
-from checker.optout.note import Checkpoint, parse_verifier_key
+from checker.optout.note import Checkpoint
 from checker.optout.tree import TILE_WIDTH, Tile, bundles_of, root, tiles_of
+from checker.optout.trust import FeedSource, first_contact, fork, given_key, offered_checkpoint, refuse_rollback
 
 CONFLICT_FILE = "checkpoint.conflict"
 STAGING_FOLDER = ".sync"
@@ -52,29 +51,6 @@ LOCK_FILE = ".lock"
 OURS = frozenset({CHECKPOINT_FILE, OPENINGS_FILE, STATE_FILE, CONFLICT_FILE, STAGING_FOLDER, LOCK_FILE, "tile"})
 ATTEMPTS_MAX = 3
 """Checkpoints tried in one sync; each further one is asked for only when an opening vanished meanwhile."""
-
-
-class FeedSource(Protocol):
-    """Where a feed comes from. Raises RemoteError or DataError when it does not answer."""
-
-    name: str
-    """For people and for `state.json`."""
-
-    def key(self) -> str:
-        """The verifier key that the source itself names."""
-        ...
-
-    def checkpoint(self) -> bytes:
-        """The newest signed checkpoint."""
-        ...
-
-    def tile(self, tile: Tile) -> bytes:
-        """A tile or bundle of at least this width; a wider one is cut by the follower."""
-        ...
-
-    def openings(self, start: int) -> Iterator[bytes]:
-        """Lines of the openings with index `start` and larger, in order."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,18 +101,19 @@ def sync(folder: Path, source: FeedSource, *, now: datetime, pin: str | None = N
         RemoteError: the source did not answer. The folder is as before.
         VerificationError: what it answered does not hold, is a fork or a rollback. The folder is as before.
     """
+    expected = None if pin is None else given_key(pin)
     with _held(folder):
         known = read_state(folder)
-        state = known or _first_contact(source, pin, now)
-        if pin is not None and parse_verifier_key(pin) != state.key:
+        state = known or first_contact(source, expected, now)
+        if expected is not None and expected != state.key:
             raise VerificationError(f"{folder} follows {state.key.text}, which is not the key given", part="key")
         old = read_checkpoint(folder, state) if known else None
         seen: Checkpoint | None = None
         for attempt in range(1, ATTEMPTS_MAX + 1):
             note = source.checkpoint()
-            new = checked_checkpoint(note, state.key)
+            new = offered_checkpoint(note, state, source)
             with _keeping_conflict(folder, note):
-                _refuse_rollback(state, old, new)
+                refuse_rollback(state, old, new)
                 update = _Update(folder, source, old, new)
                 update.fetch_tree()
             try:
@@ -172,7 +149,9 @@ def sync(folder: Path, source: FeedSource, *, now: datetime, pin: str | None = N
 @contextmanager
 def _held(folder: Path) -> Iterator[None]:
     """Hold the folder against other syncs; make it when it is missing."""
+    made = False
     try:
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         strangers = {path.name for path in folder.iterdir()} - OURS
         if strangers and not (folder / STATE_FILE).exists():
@@ -187,31 +166,16 @@ def _held(folder: Path) -> Iterator[None]:
         raise InputError(
             f"cannot write to the feed folder {folder}: {error.strerror}; check it and try again"
         ) from error
+    finally:
+        if made:
+            _drop_if_empty(folder)
 
 
-def _first_contact(source: FeedSource, pin: str | None, now: datetime) -> FeedState:
-    key = parse_verifier_key(pin if pin is not None else source.key())
-    return FeedState(origin=key.name, key=key, source=source.name, tree_size=0, synced_at=utc_text(now))
-
-
-def _refuse_rollback(state: FeedState, old: Checkpoint | None, new: Checkpoint) -> None:
-    accepted = max(state.tree_size, old.size if old else 0)
-    if new.size < accepted:
-        raise VerificationError(
-            f"rollback: the log {new.origin} now shows size {new.size}, and {accepted} was accepted before; both "
-            "checkpoints are kept, nothing else was changed: ask whoever runs it",
-            part="rollback",
-        )
-    if old is not None and old.size == new.size and old.root != new.root:
-        raise _fork(old, new)
-
-
-def _fork(old: Checkpoint, new: Checkpoint) -> VerificationError:
-    return VerificationError(
-        f"fork: the log {new.origin} of size {new.size} does not begin with the {old.size} entries that it signed "
-        "before; both checkpoints are kept, nothing else was changed: show them to others who follow it",
-        part="fork",
-    )
+def _drop_if_empty(folder: Path) -> None:
+    """A folder made for a sync that got nothing goes again: it would look like a feed."""
+    with suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK_FILE]:
+            shutil.rmtree(folder)
 
 
 @contextmanager
@@ -252,7 +216,7 @@ class _Update:
             self._leaves = verify_tree(self._new, self._read)
         if self._old and root(self._old.size, tree_nodes(self._new.size, self._read)) != self._old.root:
             shutil.rmtree(self._staging, ignore_errors=True)
-            raise _fork(self._old, self._new)
+            raise fork(self._old, self._new)
 
     def _fetch_tiles(self, known: int) -> None:
         self._fetched = [*tiles_of(self._new.size, known=known), *bundles_of(self._new.size, known=known)]

@@ -12,22 +12,24 @@ Rules, in order; the first that applies decides:
    two radii it is `codes-disagree`: review. A disputed entry is never more than review.
 5. Of several near entries one that drops wins over one for review, then the nearest, then the oldest.
 
-An entry counts whatever uses it names: who asked not to be trained on is not kept because somebody searches.
+An entry counts whatever uses it names, unless the operator says what the pictures are for: then those that are about
+other uses do not. A larger use takes the smaller with it: a no to `tdm` is one to `train-ai`.
 The fingerprints come from elsewhere; which files there are and where kept ones go is `part.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
-from checker.model import PHASH256, CodeKind, Fingerprint, Picture, Unreadable, UnreadableReason
-from checker.optout.feed import Feed
+from checker.model import PHASH256, CodeKind, Fingerprint, Picture, Unreadable, UnreadableReason, Use
+from checker.optout.feed import Feed, StandingOptOut
 from checker.settings import Settings
+from checker.signals.statements import with_contained
 
 KINDS = (PHASH256,)
 """Codes that this version compares. Entries with none of them are counted as not compared, and said."""
@@ -114,11 +116,17 @@ class OptOutTable:
     feed_size: int
     feed_root: str
     """Hex digits."""
+    feed_origin: str
+    """Name of the log."""
+    uses: tuple[str, ...]
+    """What the pictures are for, sorted; "all" where every opt-out counts."""
     tables: tuple[CodeTable, ...]
     opt_outs: int
     """Standing opt-outs."""
     not_compared: int
     """Of these, with a picture that has no code of a kind that this version compares."""
+    other_uses: int
+    """Opt-outs left aside because they are about none of the uses that were asked for."""
     radius_bits: int
 
     def decide_codes(self, codes: Sequence[Fingerprint]) -> Decision:
@@ -173,10 +181,15 @@ class _Row:
     bits: bytes
 
 
-def opt_out_table(feed: Feed, settings: Settings) -> OptOutTable:
-    """Lay out the standing opt-outs of a verified feed."""
+def opt_out_table(feed: Feed, settings: Settings, *, uses: Collection[Use] | None = None) -> OptOutTable:
+    """Lay out the standing opt-outs of a verified feed.
+
+    Args:
+        uses: what the pictures are for. None: anything, so every opt-out counts.
+    """
     rows: dict[CodeKind, list[_Row]] = {kind: [] for kind in KINDS}
-    standing = feed.standing()
+    everything = feed.standing()
+    standing = [opt_out for opt_out in everything if _is_about(opt_out, uses)]
     not_compared = 0
     for opt_out in standing:
         for picture in opt_out.pictures:
@@ -187,11 +200,20 @@ def opt_out_table(feed: Feed, settings: Settings) -> OptOutTable:
     return OptOutTable(
         feed_size=feed.size,
         feed_root=feed.root.hex(),
+        feed_origin=feed.origin,
+        uses=(Use.ALL.value,) if uses is None else tuple(sorted(use.value for use in uses)),
         tables=tuple(_code_table(kind, found) for kind, found in rows.items()),
         opt_outs=len(standing),
         not_compared=not_compared,
+        other_uses=len(everything) - len(standing),
         radius_bits=settings.opt_out_distance_bits_max,
     )
+
+
+def _is_about(opt_out: StandingOptOut, uses: Collection[Use] | None) -> bool:
+    if uses is None or Use.ALL in uses:
+        return True
+    return not with_contained(opt_out.uses).isdisjoint(uses)
 
 
 def _code_table(kind: CodeKind, rows: Sequence[_Row]) -> CodeTable:

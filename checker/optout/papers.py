@@ -9,18 +9,22 @@ withdrawn.
 
 from __future__ import annotations
 
+import codecs
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from checker.errors import DataError, InputError
+from checker.errors import DataError, InputError, VerificationError
 from checker.optout.log import write_private
 from checker.optout.receipt import RECEIPT_BYTES_MAX, read_receipt
 from checker.optout.tokens import CODE_PREFIX, NUMBER, read_number, read_withdraw_code
+
+_SHOWN_LETTERS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,8 @@ def papers(folder: Path) -> Iterator[Papers]:
     Raises:
         InputError: it is a file, or cannot be written.
     """
-    made = not folder.exists()
     try:
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".hibs-", dir=folder))
     except OSError as error:
@@ -84,18 +88,36 @@ def read_paper(text: str) -> Paper:
     """Read a receipt file, a withdraw file, a number or a withdraw code. A receipt is not verified here.
 
     Raises:
-        InputError: it is none of these. VerificationError: it is a file, and no receipt.
+        InputError: it is none of these.
     """
     path = Path(text)
-    if path.is_file():
+    if _is_there(path):
         data = read_file(path)
-        if data.lstrip().lower().startswith(CODE_PREFIX.encode()):
-            return _read_withdraw_file(path, data.decode("ascii", errors="replace"))
-        return Paper(number=read_receipt(data).number, code=None)
+        if is_withdraw_file(data):
+            return _read_withdraw_file(path, data.removeprefix(codecs.BOM_UTF8).decode("ascii", errors="replace"))
+        try:
+            return Paper(number=read_receipt(data).number, code=None)
+        except VerificationError as error:
+            raise InputError(
+                f"{path} is neither a receipt nor a withdraw file, or it was changed; take a file as it was written"
+            ) from error
     code, number = read_withdraw_code(text), read_number(text)
     if code is None and not NUMBER.fullmatch(number):
-        raise InputError(f"{text} is no receipt file, withdraw file, number or withdraw code; check the path")
+        shown = text if len(text) <= _SHOWN_LETTERS_MAX else f"{text[:_SHOWN_LETTERS_MAX]}..."
+        raise InputError(f"{shown} is no receipt file, withdraw file, number or withdraw code; check the path")
     return Paper(number=None, code=code) if code else Paper(number=number, code=None)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_withdraw_file(data: bytes) -> bool:
+    """Does it begin as a withdraw file does, whatever editor saved it?"""
+    return data.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(CODE_PREFIX.encode())
 
 
 def read_file(path: Path) -> bytes:
@@ -105,6 +127,8 @@ def read_file(path: Path) -> bytes:
         InputError: it cannot be read.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a named pipe would wait for its writer for ever
+            raise InputError(f"{path} is no file; give the file as it was written")
         with path.open("rb") as file:
             return file.read(RECEIPT_BYTES_MAX + 1)
     except OSError as error:

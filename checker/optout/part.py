@@ -11,11 +11,13 @@ Rules:
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
-import stat
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,14 +27,13 @@ from typing import Any, TextIO
 
 from checker.errors import InputError
 from checker.fingerprint import fingerprint_bytes, parse_code
-from checker.fingerprint.pictures import PICTURE_SUFFIXES
+from checker.fingerprint.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, is_folder, read_picture_file
 from checker.model import Picture, Sha256, Unreadable, UnreadableReason
 from checker.optout.honour import Action, Decision, OptOutTable
 from checker.settings import Settings
 
-OTHER_PICTURE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff", ".bmp", ".jp2", ".jxl", ".svg", ".psd"})
-"""Names of pictures that are not read here: such a file is `unreadable`, never `no-picture`."""
-
+CODE_LINE_BYTES_MAX = 65_536
+"""A line is half a kilobyte and a path."""
 Codes = Mapping[str, Picture]
 """Pictures by SHA-256 whose codes were made before, so that they need no decoding."""
 
@@ -91,8 +92,8 @@ def _rows(table: OptOutTable, sources: Sequence[Path], settings: Settings, codes
 def _check_sources(sources: Sequence[Path]) -> None:
     whole = [source.resolve() for source in sources]
     for source, at in zip(sources, whole, strict=True):
-        if not source.is_dir():
-            what = "there is no such folder" if not source.exists() else "this is no folder"
+        if not is_folder(source):
+            what = "this is no folder" if os.path.lexists(source) else "there is no such folder"
             raise InputError(
                 f"{source}: {what}; honour reads folders of pictures (archives, Parquet and lists are not read yet)"
             )
@@ -118,16 +119,9 @@ def _files(source: Path) -> Iterator[Path]:
 
 def _read(path: Path, settings: Settings) -> bytes | Unreadable:
     """The bytes of a regular file, one more than the limit at most."""
-    try:
-        # Asked before opening: to open a named pipe would wait for its writer for ever.
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return Unreadable(UnreadableReason.MISSING, "this is a link or no ordinary file; honour what it points to")
-        with path.open("rb") as file:
-            return file.read(settings.picture_bytes_max + 1)
-    except OSError as error:
-        return Unreadable(
-            UnreadableReason.MISSING, f"the file cannot be read ({error.strerror}); check its permissions"
-        )
+    if path.is_symlink():
+        return Unreadable(UnreadableReason.MISSING, "this is a link; honour what it points to")
+    return read_picture_file(path, settings)
 
 
 def read_codes(path: Path) -> dict[str, Picture]:
@@ -136,30 +130,46 @@ def read_codes(path: Path) -> dict[str, Picture]:
     Raises:
         InputError: the file cannot be read, or a line of it is not such a line.
     """
-    found: dict[str, Picture] = {}
+    return {row.sha256: row for row in code_lines(path) if isinstance(row, Picture)}
+
+
+def code_lines(path: Path) -> Iterator[Picture | str]:
+    """Every line of a file of codes: a picture, or the path of one that could not be read when the codes were made.
+
+    Raises:
+        InputError: the file cannot be read, or a line of it is not such a line.
+    """
     try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
+        with path.open("rb") as file:
+            number = 0
+            while line := file.readline(CODE_LINE_BYTES_MAX + 1):
+                number += 1
                 try:
-                    document = json.loads(line)
-                    if document.get("sha256") and (document.get("codes") or document.get("plain")):
-                        found[document["sha256"]] = _known_picture(document)
+                    if len(line) > CODE_LINE_BYTES_MAX:
+                        raise ValueError("it is too long")
+                    yield _code_line(json.loads(line.removeprefix(codecs.BOM_UTF8)))
                 except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError) as error:
                     raise InputError(
                         f"{path} line {number} is no line of `hibs fingerprint --json`; make the file with that command"
                     ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no JSON lines; make the codes with `hibs fingerprint --json`") from error
     except OSError as error:
         raise InputError(f"cannot read the codes in {path}: {error.strerror}; check the path") from error
-    return found
+
+
+def _code_line(document: dict[str, Any]) -> Picture | str:
+    if document["status"] == "unreadable":
+        return str(document["path"])
+    picture = _known_picture(document)
+    if not picture.plain and not picture.fingerprints:
+        raise ValueError("it holds no code")
+    return picture
 
 
 def _known_picture(document: Mapping[str, Any]) -> Picture:
     plain = bool(document["plain"])
     codes = {} if plain else document["codes"]
     return Picture(
-        sha256=Sha256(document["sha256"]),
+        sha256=Sha256(_sha256(document["sha256"])),
         byte_size=0,
         width=document["width"],
         height=document["height"],
@@ -167,6 +177,12 @@ def _known_picture(document: Mapping[str, Any]) -> Picture:
         fingerprints=tuple(parse_code(name, code["version"], code["hex"]) for name, code in codes.items()),
         plain=plain,
     )
+
+
+def _sha256(text: Any) -> str:
+    if not isinstance(text, str) or not re.fullmatch("[0-9a-f]{64}", text):
+        raise ValueError("it names no SHA-256")
+    return text
 
 
 class Destination:
@@ -186,41 +202,68 @@ class Destination:
 
 
 @contextmanager
-def destination(dest: Path, sources: Sequence[Path]) -> Iterator[Destination]:
+def destination(dest: Path, not_in: Sequence[Path]) -> Iterator[Destination]:
     """Fill `dest` with what is kept and `dest.decisions.ndjson` with every decision; both appear at the end.
 
+    Args:
+        not_in: the sources and the feed.
     Raises:
-        InputError: `dest` lies inside a source, exists and is not empty, or cannot be written.
+        InputError: `dest` lies inside one of these, exists and is not empty, or cannot be written.
     """
-    for source in sources:
-        if dest.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"{dest} lies inside the source {source}; choose a folder outside of it")
-    if dest.exists() and (not dest.is_dir() or any(dest.iterdir())):
-        raise InputError(f"{dest} exists and is not empty; choose another folder or empty this one")
-    partial = dest.with_name(f".{dest.name}.partial")
+    _refuse_inside(dest, not_in)
     decisions = dest.with_name(f".{dest.name}.decisions.partial")
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-        partial.mkdir(parents=True)
-        try:
-            with decisions.open("w", encoding="utf-8") as file:
-                yield Destination(partial, file)
-            decisions.replace(dest.with_name(f"{dest.name}.decisions.ndjson"))
-            partial.replace(dest)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-            decisions.unlink(missing_ok=True)
+        if os.path.lexists(dest) and (not dest.is_dir() or any(dest.iterdir())):
+            raise InputError(f"{dest} exists and is not empty; choose another folder or empty this one")
+        with _partial_folder(dest) as partial:
+            try:
+                with decisions.open("w", encoding="utf-8") as file:
+                    yield Destination(partial, file)
+                decisions.replace(dest.with_name(f"{dest.name}.decisions.ndjson"))
+                partial.replace(dest)
+            finally:
+                decisions.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InputError(f"cannot write to {dest}: {error.strerror}; make room or choose another folder") from error
+
+
+@contextmanager
+def _partial_folder(dest: Path) -> Iterator[Path]:
+    """An empty folder beside `dest`, held against other runs and gone at the end unless it was renamed."""
+    partial = dest.with_name(f".{dest.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    held = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"another run is filling {dest}; wait for it or choose another folder") from error
+        for left in partial.iterdir():  # of a run that was killed
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        try:
+            yield partial
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    finally:
+        os.close(held)
+
+
+def _refuse_inside(path: Path, folders: Sequence[Path]) -> None:
+    """Refuse to write where data or the feed lies: the next run would take it for data, or find a damaged feed."""
+    for folder in folders:
+        if path.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"{path} lies inside {folder}; choose a place outside of it")
 
 
 class Report:
     """One JSON document about one run, written row by row so that its size needs no memory. Made by `report`."""
 
-    def __init__(self, file: TextIO, feed: Mapping[str, Any]) -> None:
+    def __init__(self, file: TextIO, first: Mapping[str, Any]) -> None:
         self._file = file
         self._separator = ""
-        file.write('{"feed": ' + json.dumps(feed) + ', "rows": [')
+        file.write(json.dumps(first).removesuffix("}") + ', "rows": [')
 
     def add(self, row: Row) -> None:
         """Write one row."""
@@ -233,25 +276,34 @@ class Report:
 
 
 @contextmanager
-def report(path: Path, sources: Sequence[Path], feed: Mapping[str, Any]) -> Iterator[Report]:
+def report(path: Path, not_in: Sequence[Path], first: Mapping[str, Any]) -> Iterator[Report]:
     """Write `path` when all is done.
 
+    Args:
+        not_in: the sources and the feed.
+        first: the first members of the report; see `about`.
     Raises:
-        InputError: it lies inside a source, where the next run would take it for data, or cannot be written.
+        InputError: it lies inside one of these, or cannot be written.
     """
-    for source in sources:
-        if path.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"{path} lies inside the source {source}; write the report elsewhere")
+    _refuse_inside(path, not_in)
     partial = path.with_name(f".{path.name}.partial")
     try:
         try:
             with partial.open("w", encoding="utf-8") as file:
-                yield Report(file, feed)
+                yield Report(file, first)
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise InputError(f"cannot write the report {path}: {error.strerror}; choose another place") from error
+
+
+def about(table: OptOutTable) -> dict[str, Any]:
+    """The first members of a report: by which feed it was decided, and for which uses."""
+    feed = {"size": table.feed_size, "root": table.feed_root, "origin": table.feed_origin}
+    return {"feed": feed, "uses": list(table.uses)}
 
 
 def counts_of(actions: Counter[Action]) -> dict[str, int]:

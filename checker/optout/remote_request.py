@@ -59,7 +59,7 @@ def status_at(remote: Remote, paper: Paper) -> dict[str, Any]:
         RemoteError: it does not know the number with this code, or did not answer as agreed.
     """
     path, authorization = _address(paper)
-    return _document(remote.get(path, bytes_max=RECEIPT_BYTES_MAX, authorization=authorization), expected=200)
+    return _status(remote.get(path, bytes_max=RECEIPT_BYTES_MAX, authorization=authorization))
 
 
 def withdraw_at(remote: Remote, paper: Paper) -> dict[str, Any]:
@@ -69,13 +69,25 @@ def withdraw_at(remote: Remote, paper: Paper) -> dict[str, Any]:
         RemoteError: it does not know the number with this code, or did not answer as agreed.
     """
     path, authorization = _address(paper)
-    return _document(remote.delete(path, bytes_max=RECEIPT_BYTES_MAX, authorization=authorization), expected=200)
+    return _status(remote.delete(path, bytes_max=RECEIPT_BYTES_MAX, authorization=authorization))
 
 
 def _address(paper: Paper) -> tuple[str, str]:
     if paper.code is None or paper.number is None:
         raise InputError("a server needs number and withdraw code; give the file NUMBER.withdraw.txt as it was written")
     return f"{PATH}/{paper.number}", f"Receipt {paper.code}"
+
+
+def _status(reply: Reply) -> dict[str, Any]:
+    """The status that a server tells, when it has all of it: what `Status.to_dict` writes."""
+    document = _document(reply, expected=200)
+    fits = all(isinstance(document.get(name), str) for name in ("number", "state", "recorded_at", "evidence"))
+    fits &= all(isinstance(document.get(name), int) for name in ("index", "pictures"))
+    uses, withdraw_at = document.get("uses"), document.get("withdraw_at")
+    fits &= isinstance(uses, list) and all(isinstance(use, str) for use in uses)
+    if not fits or not isinstance(withdraw_at, str | None):
+        raise RemoteError("the server's answer is no status of an opt-out; check the address")
+    return document
 
 
 def _document(reply: Reply, *, expected: int) -> dict[str, Any]:
@@ -87,5 +99,7 @@ def _document(reply: Reply, *, expected: int) -> dict[str, Any]:
         raise RemoteError(f"the server answered {reply.status} and no JSON; check the address")
     if reply.status != expected:
         detail = str(document.get("detail") or document.get("title") or "no reason given")[:_DETAIL_LETTERS_MAX]
+        if reply.status < 400:
+            raise RemoteError(f"the server answered {reply.status} where {expected} is agreed; check the address")
         raise RemoteError(f"the server refused ({reply.status}): {detail}")
     return document

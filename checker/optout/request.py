@@ -31,7 +31,7 @@ from checker.optout.log import Log
 from checker.optout.note import open_checkpoint, parse_verifier_key
 from checker.optout.receipt import Receipt
 from checker.optout.tokens import RandomBytes, new_withdraw_code, read_number, withdraw_code_hash, withdraw_text
-from checker.records.folder import make_private_folder
+from checker.records.folder import is_file, make_private_folder
 from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
 from checker.settings import Settings
 
@@ -134,7 +134,7 @@ class OptOuts:
             LogBehindError: registry.db is older than what was signed.
         """
         path = folder / REGISTRY_FILE
-        if not create and not path.is_file():
+        if not create and not is_file(path):
             raise DataError(f"{folder} holds no opt-outs (it has no {REGISTRY_FILE}); check the path")
         make_private_folder(folder)
         registry = Registry.open(path)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
@@ -42,7 +43,8 @@ def open_database(path: Path, migrations: Migrations, *, durability: Durability)
         DataError: it is no database, or cannot be read or written.
     """
     try:
-        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, factory=_Connection)
+        connection.path = path
         connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         connection.execute("PRAGMA foreign_keys = ON")
         _refuse_newer(connection, path, migrations)
@@ -57,8 +59,48 @@ def open_database(path: Path, migrations: Migrations, *, durability: Durability)
         database = Database(connection)
         _bring_up_to_date(database, migrations)
     except sqlite3.DatabaseError as error:
-        raise DataError(f"cannot use the database {path}: {error}; check the file and its permissions") from error
+        raise unusable(path, error) from error
     return database
+
+
+class _Cursor(sqlite3.Cursor):
+    """Turns what SQLite says of a damaged, full or locked database into a DataError that names the file."""
+
+    def execute(self, *arguments: Any) -> Any:
+        with _usable(self.connection):
+            return super().execute(*arguments)
+
+    def fetchone(self) -> Any:
+        with _usable(self.connection):
+            return super().fetchone()
+
+    def fetchall(self) -> Any:
+        with _usable(self.connection):
+            return super().fetchall()
+
+
+class _Connection(sqlite3.Connection):
+    """A connection that knows its file."""
+
+    path: Path
+
+    def cursor(self, *arguments: Any) -> Any:
+        return super().cursor(*arguments or (_Cursor,))
+
+
+@contextmanager
+def _usable(connection: Any) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # a mistake of ours, not of the file
+    except sqlite3.DatabaseError as error:
+        raise unusable(connection.path, error) from error
+
+
+def unusable(path: Path, error: Exception) -> DataError:
+    """What is said of a database that SQLite cannot read or write."""
+    return DataError(f"cannot use the database {path}: {error}; check the file, the space and the permissions")
 
 
 def _refuse_newer(connection: sqlite3.Connection, path: Path, migrations: Migrations) -> None:

@@ -42,7 +42,7 @@ class DataFolder:
             DataError: there is no data folder, or it cannot be used.
             NewerDataError: a newer version wrote it.
         """
-        if not create and not (path / CORPUS_FILE).is_file():
+        if not create and not is_file(path / CORPUS_FILE):
             raise DataError(
                 f"{path} is no data folder (it has no {CORPUS_FILE}); make one with `hibs crawl` or `hibs ingest`"
             )
@@ -84,6 +84,14 @@ class DataFolder:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def is_file(path: Path) -> bool:
+    """Is there such a file? Raises DataError when that cannot be told (a folder above it is closed)."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot look into {path.parent}: {error}; check the path and its permissions") from error
 
 
 def make_private_folder(path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import imagehash
 import pytest
-from conftest import Hibs
+from hibs_command import Hibs
 from PIL import Image
 
 from checker.fingerprint import fingerprint_file

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import Hibs
+from hibs_command import Hibs
 from PIL import Image
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Hibs
+from hibs_command import Hibs
 
 from api.demo.story import lay_out_desk
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Hibs
+from hibs_command import Hibs
 from PIL import Image
 
 from api.demo.sites import DemoWeb

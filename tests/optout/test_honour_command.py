@@ -138,8 +138,8 @@ def test_a_dry_run_writes_nothing(feed: Path, source: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("photos/kept", "inside the source"),
-        ("photos", "inside the source"),
+        ("photos/kept", "lies inside"),
+        ("photos", "lies inside"),
         ("full", "not empty"),
         ("f.txt", "not empty"),
     ],
@@ -159,7 +159,7 @@ def test_a_destination_that_would_mix_with_other_files_is_refused(
 
 def test_a_report_inside_the_source_is_refused(feed: Path, source: Path) -> None:
     told = hibs("honour", source, "--feed", feed, "--report", source / "honour.json")
-    assert (told.exit_code, "inside the source" in told.stderr) == (2, True)
+    assert (told.exit_code, "lies inside" in told.stderr) == (2, True)
 
 
 def test_several_sources_keep_their_names_in_the_destination(feed: Path, images: Path, tmp_path: Path) -> None:

@@ -84,10 +84,14 @@ def test_many_pictures_are_one_opt_out_and_the_unusable_are_named(tmp_path: Path
 
 
 def test_nothing_usable_leaves_nothing_behind(tmp_path: Path, white: Path) -> None:
-    for paths in ((white,), (white, tmp_path / "missing.jpg"), (tmp_path / "missing.jpg",)):
+    for paths, words in (
+        ((white,), "nothing was recorded"),
+        ((white, tmp_path / "missing.jpg"), "nothing was recorded"),
+        ((tmp_path / "missing.jpg",), "there is no file or folder"),
+    ):
         refused = run("add", *paths, "--data", tmp_path / "data", "--out", tmp_path / "papers")
         assert (refused.exit_code, refused.stdout) == (2, "")
-        assert "nothing was recorded" in refused.stderr
+        assert words in refused.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["white.png"]
 
 

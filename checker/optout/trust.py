@@ -1,0 +1,91 @@
+"""Whom a follower trusts: one pinned key, and never a history that contradicts what it signed before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
+
+from checker.errors import InputError, RemoteError, VerificationError
+from checker.model import utc_text
+from checker.optout.feed import FeedState, checked_checkpoint
+from checker.optout.note import Checkpoint, VerifierKey, parse_verifier_key
+from checker.optout.tree import Tile
+
+
+class FeedSource(Protocol):
+    """Where a feed comes from. Raises RemoteError or DataError when it does not answer."""
+
+    name: str
+    """For people and for `state.json`."""
+
+    def key(self) -> str:
+        """The verifier key that the source itself names."""
+        ...
+
+    def checkpoint(self) -> bytes:
+        """The newest signed checkpoint."""
+        ...
+
+    def tile(self, tile: Tile) -> bytes:
+        """A tile or bundle of at least this width; a wider one is cut by the follower."""
+        ...
+
+    def openings(self, start: int) -> Iterator[bytes]:
+        """Lines of the openings with index `start` and larger, in order."""
+        ...
+
+
+def given_key(text: str) -> VerifierKey:
+    """The key that a person gives. Raises InputError: a mistyped one is their mistake, nothing was forged."""
+    try:
+        return parse_verifier_key(text)
+    except VerificationError as error:
+        raise InputError(f"--pin: {error}; take it as the log's operator publishes it") from error
+
+
+def first_contact(source: FeedSource, expected: VerifierKey | None, now: datetime) -> FeedState:
+    """The state of a folder that follows nothing yet.
+
+    Raises:
+        RemoteError: no key was given, and the source names none.
+    """
+    try:
+        key = expected or parse_verifier_key(source.key())
+    except VerificationError as error:
+        raise RemoteError(f"{source.name} names no key of a log; check the address") from error
+    return FeedState(origin=key.name, key=key, source=source.name, tree_size=0, synced_at=utc_text(now))
+
+
+def offered_checkpoint(note: bytes, state: FeedState, source: FeedSource) -> Checkpoint:
+    """Open what the source offers. Raises VerificationError, naming the source, when the pinned key did not sign it."""
+    try:
+        return checked_checkpoint(note, state.key)
+    except VerificationError as error:
+        raise VerificationError(
+            f"{source.name} offers a checkpoint that is not accepted: {error}; check that it is the log that is "
+            "followed here, and ask its operator",
+            part=error.part,
+        ) from error
+
+
+def refuse_rollback(state: FeedState, old: Checkpoint | None, new: Checkpoint) -> None:
+    """Refuse to go back, or sideways. Raises VerificationError, part "rollback" or "fork"."""
+    accepted = max(state.tree_size, old.size if old else 0)
+    if new.size < accepted:
+        raise VerificationError(
+            f"rollback: the log {new.origin} now shows size {new.size}, and {accepted} was accepted before; both "
+            "checkpoints are kept, nothing else was changed: ask whoever runs it",
+            part="rollback",
+        )
+    if old is not None and old.size == new.size and old.root != new.root:
+        raise fork(old, new)
+
+
+def fork(old: Checkpoint, new: Checkpoint) -> VerificationError:
+    """What is said of two histories under one key."""
+    return VerificationError(
+        f"fork: the log {new.origin} of size {new.size} does not begin with the {old.size} entries that it signed "
+        "before; both checkpoints are kept, nothing else was changed: show them to others who follow it",
+        part="fork",
+    )
