@@ -30,6 +30,7 @@ from checker.optout.canonical import (
     parse_base64url,
     parse_canonical_json,
 )
+from checker.optout.note import parse_verifier_key
 
 TAG = b"haveibeenscraped/log-entry/v1\n"
 """Domain separation: no other thing that we hash begins like this."""
@@ -194,11 +195,18 @@ def _read_entry(data: bytes) -> Entry:
         return _read_opt_out(payload)
     if kind is EntryType.KEY:
         _check_members(payload, {"key", "state"})
-        return KeyChange(key=_text(payload["key"], _VERIFIER_KEY, "key"), state=KeyState(payload["state"]))
+        return KeyChange(key=_verifier_key(payload["key"]), state=KeyState(payload["state"]))
     _check_members(payload, {"index"})
     if not isinstance(payload["index"], int):
         raise ValueError("its index is no number")
     return Reference(type=kind, index=payload["index"])
+
+
+def _verifier_key(value: Any) -> str:
+    try:
+        return parse_verifier_key(_text(value, _VERIFIER_KEY, "key")).text
+    except VerificationError as error:
+        raise ValueError(str(error)) from error
 
 
 def _read_opt_out(payload: dict[str, Any]) -> OptOut:

@@ -216,8 +216,10 @@ def read_state(folder: Path) -> FeedState | None:
             tree_size=document["tree_size"],
             synced_at=document["synced_at"],
         )
-        if state.key.name != state.origin or not isinstance(state.tree_size, int) or not isinstance(state.source, str):
-            raise ValueError("a member is not of its form")
+        if state.key.name != state.origin or type(state.tree_size) is not int or state.tree_size < 0:
+            raise ValueError("its origin or tree_size is not of its form")
+        if not isinstance(state.source, str) or not isinstance(state.synced_at, str):
+            raise ValueError("its source or synced_at is no text")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:

@@ -121,6 +121,8 @@ def verify_openings(lines: Iterable[bytes], leaves: list[bytes]) -> dict[int, En
     entries: dict[int, Entry] = {}
     last = -1
     for number, line in enumerate(lines, start=1):
+        if not line.endswith(b"\n"):
+            raise VerificationError(f"leaf {last + 1}: line {number} of the openings is cut off", part="opening")
         try:
             opening = parse_opening(line)
         except VerificationError as error:

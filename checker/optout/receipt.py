@@ -116,6 +116,8 @@ def parse_receipt(document: Mapping[str, Any]) -> Receipt:
         texts = [document[name] for name in ("origin", "key", "number", "checkpoint")]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("origin, key, number or checkpoint is no text")
+        for text in texts:
+            text.encode()  # refuses a lone surrogate, which JSON can spell and no file can hold
         proof = document["proof"]
         if not isinstance(proof, list) or len(proof) > PROOF_STEPS_MAX:
             raise ValueError(f"its proof is no list of at most {PROOF_STEPS_MAX} hashes")
@@ -176,6 +178,9 @@ def verify_receipt(data: bytes, *, key: str | None = None) -> VerifiedReceipt:
             part="key",
         )
     checkpoint = open_checkpoint(receipt.checkpoint.encode(), [verifier])
+    if receipt.checkpoint.partition("\n\n")[2].count("\n") != 1:
+        # Signatures of other keys are ignored, so in a receipt, where every byte has to count, there are none.
+        raise VerificationError("the receipt's checkpoint has more than one signature", part="checkpoint-format")
     if not receipt.origin == verifier.name == checkpoint.origin:
         raise VerificationError("the receipt's origin is not that of its key and checkpoint", part="origin")
     if receipt.tree_size != checkpoint.size:

@@ -63,6 +63,22 @@ def feed(whole_feed: Path, tmp_path: Path) -> Path:
 NOW = datetime.fromisoformat("2026-11-30T15:00:00+00:00")
 
 
+@pytest.mark.parametrize("tree_size", [-1, True, "261", 1.5, None])
+def test_a_size_that_is_no_whole_number_switches_nothing_off(feed: Path, tree_size: object) -> None:
+    state = json.loads((feed / "state.json").read_text())
+    (feed / "state.json").write_text(json.dumps({**state, "tree_size": tree_size}))
+    with pytest.raises(VerificationError) as refused:
+        verify_feed(feed)
+    assert refused.value.part == "state"
+
+
+def test_an_opening_without_its_line_feed_was_cut_off(feed: Path) -> None:
+    openings = feed / "openings.ndjson"
+    openings.write_bytes(openings.read_bytes().removesuffix(b"\n"))
+    with pytest.raises(VerificationError, match="cut off"):
+        verify_feed(feed)
+
+
 def test_a_whole_feed_verifies_here_and_by_the_second_verifier(feed: Path, second_verifier: ModuleType) -> None:
     found = verify_feed(feed)
     assert found.counts() == {"opt-out": 257, "withdraw": 1, "dispute": 1, "erase": 1, "key": 0, "erased": 1}

@@ -213,3 +213,10 @@ def test_numbers_are_forty_bits_in_crockfords_base32() -> None:
     # 00100 01111 00111 10011 00010 00000 10100 01001 = 4 F 7 K 2 0 M 9
     assert number_from(bytes([0b00100011, 0b11001111, 0b00110001, 0b00000010, 0b10001001])) == "4F7K-20M9"
     assert crockford(b"\xff") == "ZW"
+
+
+@pytest.mark.parametrize("key", [VKEY.replace("+A", "+B", 1), VKEY[::-1], VKEY.replace(VKEY.split("+")[1], "00000000")])
+def test_a_key_entry_names_a_key_whose_id_is_its_own(key: str) -> None:
+    data = f'{{"payload":{{"key":"{key}","state":"added"}},"type":"key","v":1}}'.encode()
+    with pytest.raises(VerificationError):
+        parse_entry(data)

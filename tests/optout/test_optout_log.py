@@ -13,9 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from aics_tlog import tiles as other_tiles
-from aics_tlog import verified as other_verified
 from registry_child import code
+from second_opinion import second_opinion
 
 from checker.errors import DataError, InputError, LogBehindError
 from checker.model import Use
@@ -216,9 +215,9 @@ def test_another_implementation_audits_the_whole_log(opt_outs: OptOuts, now: dat
     opt_outs.log.sign(now)
     head = opt_outs.log.head()
     assert head.size == 260
-    report = other_verified.audit_tiles(Served(opt_outs), 260, head.root)
+    report = second_opinion("verified").audit_tiles(Served(opt_outs), 260, head.root)
     assert report.size == 260
-    assert other_tiles.tree_root_from_tiles(Served(opt_outs), 260) == head.root
+    assert second_opinion("tiles").tree_root_from_tiles(Served(opt_outs), 260) == head.root
     assert [len(opt_outs.log.tile(t.level, t.index, t.width)) for t in tiles_of(260)] == [8192, 128, 32]
     assert [t.width for t in bundles_of(260)] == [256, 4]
 

@@ -7,10 +7,9 @@ import hashlib
 from datetime import UTC, datetime
 
 import pytest
-from aics_tlog import checkpoint as other_checkpoint
-from aics_tlog import note as other_note
 from hypothesis import given
 from hypothesis import strategies as st
+from second_opinion import second_opinion
 
 from checker.errors import VerificationError
 from checker.optout.note import (
@@ -50,10 +49,10 @@ def test_a_checkpoint_reads_as_written_out_here() -> None:
 
 
 def test_another_implementation_verifies_our_checkpoint_and_key() -> None:
-    vkey = other_note.parse_vkey(KEY.verifier.text)
-    note = other_note.parse_note(NOTE)
-    assert other_note.verify_note(note, [vkey])
-    read = other_checkpoint.parse_checkpoint(note.text)
+    vkey = second_opinion("note").parse_vkey(KEY.verifier.text)
+    note = second_opinion("note").parse_note(NOTE)
+    assert second_opinion("note").verify_note(note, [vkey])
+    read = second_opinion("checkpoint").parse_checkpoint(note.text)
     assert (read.origin, read.size, read.root) == ("log.example/opt-outs", 7, ROOT)
     assert read.extension_lines == ("time 2026-11-22T14:09:00Z",)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aics_tlog import note as other_note
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
+from second_opinion import second_opinion
 
 from checker.errors import VerificationError
 from checker.model import Use
@@ -57,7 +57,9 @@ def test_the_worked_example_can_be_computed_by_hand() -> None:
     text = f"{name}\n2\n{base64.b64encode(root).decode()}\ntime 2026-11-22T14:09:00Z\n"
     signature = base64.b64encode(key_id + private.sign(text.encode())).decode()
     assert example("checkpoint") == f"{text}\n\u2014 {name} {signature}\n"
-    assert other_note.verify_note(other_note.parse_note(example("checkpoint")), [other_note.parse_vkey(KEYS[1])])
+    assert second_opinion("note").verify_note(
+        second_opinion("note").parse_note(example("checkpoint")), [second_opinion("note").parse_vkey(KEYS[1])]
+    )
 
     receipt = json.loads(RECEIPT)
     assert receipt["proof"] == [hashed[1].hex()]
@@ -171,3 +173,20 @@ def test_an_expected_key_that_is_none_is_refused() -> None:
 def test_no_bytes_make_the_reader_fail_otherwise(data: bytes) -> None:
     with pytest.raises(VerificationError):
         read_receipt(data)
+
+
+def test_a_second_signature_is_refused_since_its_bytes_would_not_count() -> None:
+    document = json.loads(RECEIPT)
+    document["checkpoint"] += "\u2014 somebody.else AAAAAAAA\n"
+    data = (json.dumps(document, indent=2) + "\n").encode()
+    with pytest.raises(VerificationError) as refused:
+        verify_receipt(data)
+    assert refused.value.part == "checkpoint-format"
+
+
+def test_a_lone_surrogate_is_no_text() -> None:
+    document = json.loads(RECEIPT)
+    document["checkpoint"] += "\ud800"
+    with pytest.raises(VerificationError) as refused:
+        verify_receipt((json.dumps(document, indent=2) + "\n").encode())
+    assert refused.value.part == "format"
