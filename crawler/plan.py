@@ -31,7 +31,7 @@ class Plan:
     @property
     def source_name(self) -> str:
         """The source under which sightings are kept: the hosts, two of them by name."""
-        hosts = sorted(host.partition("://")[2] for host in self.scope.hosts)
+        hosts = sorted({host_of(url).partition("://")[2] for url in self.start})
         more = f" and {len(hosts) - 2} more" if len(hosts) > 2 else ""
         return ", ".join(hosts[:2]) + more
 
@@ -74,7 +74,23 @@ def make_plan(
         delay_min_s=max(least_s, delay_s or 0.0),
         delay_local_s=delay_s if local else None,
     )
-    return Plan(start=start, settings=settings, guard=guard, scope=Scope(frozenset(host_of(url) for url in start)))
+    return Plan(start=start, settings=settings, guard=guard, scope=scope_of(start))
+
+
+def scope_of(start: Sequence[str]) -> Scope:
+    """The hosts of the start addresses, each with the spellings that a site redirects between.
+
+    `http://example.org` also takes in https and `www.`; a host with a port of its own, or a number, is just itself.
+    """
+    hosts: set[str] = set()
+    for url in start:
+        host = host_of(url)
+        name = host.partition("://")[2]
+        hosts.add(host)
+        if "." in name and ":" not in name and not name.replace(".", "").isdigit():
+            bare = name.removeprefix("www.")
+            hosts |= {f"{known}://{www}{bare}" for known in ("http", "https") for www in ("", "www.")}
+    return Scope(frozenset(hosts))
 
 
 def _start_address(text: str) -> str:

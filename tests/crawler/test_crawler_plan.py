@@ -7,7 +7,7 @@ import re
 import pytest
 
 from checker.errors import InputError
-from crawler.plan import make_plan
+from crawler.plan import make_plan, scope_of
 from crawler.settings import CrawlSettings, check_contact
 
 NOBODY = CrawlSettings()
@@ -79,7 +79,7 @@ def test_limits_below_what_makes_sense_are_refused() -> None:
 def test_start_addresses_are_kept_without_passwords() -> None:
     plan = make_plan(["https://me:secret@a.example/x#y", "https://a.example/x"], settings=SOMEBODY)
     assert plan.start == ("https://a.example/x",)
-    assert plan.scope.hosts == {"https://a.example"}
+    assert plan.scope.takes_page("https://a.example/")
 
 
 def test_the_order_of_start_addresses_is_no_change_of_scope() -> None:
@@ -100,3 +100,20 @@ def test_a_contact_is_an_address(contact: str) -> None:
 def test_a_contact_that_reaches_nobody_or_breaks_the_header_is_refused(contact: str) -> None:
     with pytest.raises(InputError, match=re.escape("--contact")):
         check_contact(contact)
+
+
+@pytest.mark.parametrize(
+    ("start", "taken", "left"),
+    [
+        ("http://example.org/", "https://www.example.org/a", "https://blog.example.org/a"),
+        ("https://www.example.org/", "http://example.org/a", "https://example.com/a"),
+        ("http://example.org:8080/", "http://example.org:8080/a", "https://example.org/a"),
+        ("http://203.0.113.5/", "http://203.0.113.5/a", "https://203.0.113.5/a"),
+        ("http://gallery.localhost:8001/", "http://gallery.localhost:8001/a", "http://www.gallery.localhost:8001/a"),
+    ],
+)
+def test_a_site_is_taken_in_the_spellings_that_it_redirects_between(start: str, taken: str, left: str) -> None:
+    scope = scope_of([start])
+    assert scope.takes_page(start)
+    assert scope.takes_page(taken)
+    assert not scope.takes_page(left)

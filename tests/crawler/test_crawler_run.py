@@ -230,7 +230,7 @@ def test_the_scope_is_the_start_hosts(bench: Bench) -> None:
 
 
 def test_a_start_address_that_leads_elsewhere_is_named(bench: Bench) -> None:
-    bench.web.redirect(PAGE, "https://www.a.example/")
+    bench.web.redirect(PAGE, "https://b.example/")
     assert bench.crawl().failed == {"redirect-out-of-scope": 1}
 
 
