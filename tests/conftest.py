@@ -9,8 +9,15 @@ from pathlib import Path
 
 import pytest
 from hibs_command import CHECKOUT, Hibs, hibs_in
+from hypothesis import settings as hypothesis_settings
 
 from checker.settings import Settings
+
+# The same examples at every run and no time limit: a run that fails on a slow machine says nothing. New examples are
+# looked for with --hypothesis-profile=explore.
+hypothesis_settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", deadline=None, max_examples=1000)
+hypothesis_settings.load_profile("same")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
