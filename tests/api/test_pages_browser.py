@@ -2,129 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from api_service import IMAGES
-from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Dialog, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect
+from visitor import DESK, PAGES, PHONE, Visitor, open_page
 
 from checker.optout.receipt import read_receipt, verify_receipt
 
-pytest_plugins = ("api_service",)
+pytest_plugins = ("api_service", "visitor")
 pytestmark = pytest.mark.browser
-CHROMIUM_ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-COMMAND = "import typer, api.cli; app = typer.Typer(); app.command()(api.cli.serve); app()"
-PHONE, DESK = (360, 640), (1280, 800)
-PAGES = ("/", "/receipts", "/operators", "/sources", "/privacy", "/about", "/docs", "/problems/busy", "/nowhere")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.fail("these tests need Chromium: `apt-get install chromium`, or leave them out with `-m 'not browser'`")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def server(built_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`hibs serve` over a copy of the corpus; gives its address."""
-    data = shutil.copytree(built_corpus, tmp_path_factory.mktemp("served") / "data")
-    command = [sys.executable, "-c", COMMAND, "--data", str(data), "--port", "0"]
-    environment = {**os.environ, "HIBS_OPT_OUTS_PER_DAY_MAX": "100"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    yield process.stdout.readline().removeprefix("open ").strip()
-    process.terminate()
-    process.communicate(timeout=20)
-    assert process.returncode == 0
-
-
-@dataclass
-class Visitor:
-    """A page with a record of everything it asked for and complained about."""
-
-    page: Page
-    server: str
-    requests: list[Request] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
-
-    def asked(self, request: Request) -> None:
-        self.requests.append(request)
-
-    def asked_by_dialog(self, dialog: Dialog) -> None:
-        self.complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def open(self, path: str) -> None:
-        self.page.goto(self.server + path)
-
-    def choose(self, name: str | Path) -> None:
-        self.page.set_input_files("#photo", IMAGES / name)
-
-    def look_up(self, name: str) -> str:
-        self.choose(name)
-        self.page.click("#send")
-        self.page.wait_for_selector(".answer")
-        return self.page.inner_text("#answer")
-
-    def say_no(self) -> None:
-        self.page.check("#mine")
-        self.page.click("#no-form button[type=submit]")
-        self.page.wait_for_selector("#done:not([hidden])")
-
-    def status(self) -> str:
-        return self.page.inner_text("#status")
-
-    def sent(self) -> list[tuple[str, str]]:
-        """Method and path of all that was not a plain GET."""
-        return [(r.method, r.url.removeprefix(self.server)) for r in self.requests if r.method != "GET"]
-
-    def accessible(self) -> None:
-        found = Axe().run(self.page).response["violations"]
-        assert not found, [(v["id"], [n["target"] for n in v["nodes"]]) for v in found]
-
-    def fits(self) -> None:
-        width = self.page.evaluate("document.documentElement.scrollWidth")
-        assert width <= self.page.viewport_size["width"]  # type: ignore[index]
-
-
-@pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Visitor]:
-    yield from _visit(browser, server, PHONE, "light")
-
-
-def _visit(browser: Browser, server: str, size: tuple[int, int], scheme: str) -> Iterator[Visitor]:
-    context = browser.new_context(
-        viewport={"width": size[0], "height": size[1]},
-        color_scheme=scheme,  # type: ignore[arg-type]
-        accept_downloads=True,
-    )
-    visitor = Visitor(context.new_page(), server)
-    visitor.page.on("request", visitor.asked)
-    visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
-    visitor.page.on("console", lambda said: visitor.complaints.append(said.text) if said.type == "error" else None)
-    visitor.page.on("dialog", visitor.asked_by_dialog)
-    yield visitor
-    foreign = [r.url for r in visitor.requests if not r.url.startswith((server, "blob:", "about:", "data:"))]
-    assert not foreign
-    assert not context.cookies()
-    assert not visitor.complaints
-    context.close()
 
 
 def test_choosing_sends_nothing_and_one_click_sends_the_photo_once(visit: Visitor) -> None:
@@ -342,7 +231,7 @@ def test_the_keyboard_is_enough(visit: Visitor) -> None:
 def test_pages_are_accessible_and_fit(
     browser: Browser, server: str, size: tuple[int, int], scheme: str, pages: tuple[str, ...]
 ) -> None:
-    for visitor in _visit(browser, server, size, scheme):
+    for visitor in open_page(browser, server, size, scheme):
         for path in pages:
             visitor.open(path)
             visitor.accessible()
@@ -356,7 +245,7 @@ def test_pages_are_accessible_and_fit(
 
 
 def test_320_pixels_are_wide_enough(browser: Browser, server: str) -> None:
-    for visitor in _visit(browser, server, (320, 640), "light"):
+    for visitor in open_page(browser, server, (320, 640), "light"):
         for path in PAGES:
             visitor.open(path)
             visitor.fits()
