@@ -48,7 +48,7 @@ def fingerprint(source: Source, *, settings: Settings | None = None) -> Picture 
         source = _image_of(source)
     if not isinstance(source, Image.Image):
         raise InputError(
-            f"a picture is bytes, a path, a Pillow image or a array, not {type(source).__name__}; give one of them"
+            f"a picture is bytes, a path, a Pillow image or an array, not {type(source).__name__}; give one of them"
         )
     return _of_pixels(source, limits)
 

@@ -10,6 +10,7 @@ SQLite comes from pysqlite3 through sqlite-utils and from nowhere else: Debian 1
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -36,30 +37,42 @@ class Durability(StrEnum):
 
 
 def open_database(path: Path, migrations: Migrations, *, durability: Durability) -> Database:
-    """Open `path`, making it and bringing its tables up to date as needed. Autocommit; see `transaction`.
+    """Open `path`, making it (0600) and bringing its tables up to date as needed. Autocommit; see `transaction`.
 
     Raises:
         NewerDataError: a newer version of this program wrote it; nothing was changed.
         DataError: it is no database, or cannot be read or written.
     """
     try:
-        connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, factory=_Connection)
-        connection.path = path
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        _refuse_newer(connection, path, migrations)
-        if durability is Durability.MANY_READERS:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute("PRAGMA journal_size_limit = 67108864")
-        else:
-            connection.execute("PRAGMA journal_mode = TRUNCATE")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA secure_delete = ON")
-        database = Database(connection)
-        _bring_up_to_date(database, migrations)
+        # One at a time: two processes that find no tables would both make them. Never open the database file itself
+        # to look at it: closing it would drop the locks that SQLite holds on it in this process.
+        with path.with_name(f"{path.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                path.touch(mode=0o600)
+            return _open(path, migrations, durability)
     except sqlite3.DatabaseError as error:
         raise unusable(path, error) from error
+    except OSError as error:
+        raise DataError(f"cannot make {path}: {error.strerror}; check the folder's permissions") from error
+
+
+def _open(path: Path, migrations: Migrations, durability: Durability) -> Database:
+    connection = sqlite3.connect(str(path), isolation_level=None, check_same_thread=False, factory=_Connection)
+    connection.path = path
+    connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    _refuse_newer(connection, path, migrations)
+    if durability is Durability.MANY_READERS:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA journal_size_limit = 67108864")
+    else:
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+    database = Database(connection)
+    _bring_up_to_date(database, migrations)
     return database
 
 
@@ -131,7 +144,10 @@ def transaction(database: Database) -> Iterator[Database]:
     database.conn.execute("BEGIN IMMEDIATE")
     try:
         yield database
+        # Inside the try: a commit can fail too (a reader that stays, a full disk), and a connection that is left
+        # inside its transaction would refuse every later one.
+        database.conn.execute("COMMIT")
     except BaseException:
-        database.conn.execute("ROLLBACK")
+        if database.conn.in_transaction:  # SQLite ends some failed ones by itself
+            database.conn.execute("ROLLBACK")
         raise
-    database.conn.execute("COMMIT")

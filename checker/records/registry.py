@@ -13,7 +13,6 @@ commit. What states mean and what is hashed is decided in checker/optout/; here 
 
 from __future__ import annotations
 
-import fcntl
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -90,16 +89,7 @@ class Registry:
         Raises:
             DataError: it cannot be used. NewerDataError: a newer version wrote it.
         """
-        try:
-            # One at a time: two processes that find no tables would both make them. Never open the database file
-            # itself to look at it: closing it would drop the locks that SQLite holds on it in this process.
-            with path.with_name(f"{path.name}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                if not path.exists():
-                    path.touch(mode=0o600)
-                return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
-        except OSError as error:
-            raise DataError(f"cannot make {path}: {error.strerror}; check the folder's permissions") from error
+        return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
 
     def close(self) -> None:
         """Close the database; what was committed stays."""

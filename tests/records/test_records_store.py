@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -25,9 +27,10 @@ from checker.model import (
     Verdict,
     Visit,
 )
-from checker.records.database import transaction
+from checker.records.database import Durability, open_database, transaction
 from checker.records.folder import CORPUS_FILE, DataFolder
 from checker.records.interfaces import verdict_forbids_index
+from checker.records.schema import CORPUS
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAGE = "http://gallery.localhost:8001/index.html"
@@ -234,3 +237,32 @@ def test_a_transaction_that_fails_is_rolled_back(folder: DataFolder) -> None:
         db.execute("INSERT INTO source (name, kind, first_seen) VALUES ('x', 'crawl', '')")
         raise RuntimeError
     assert folder.store.sources() == ()
+
+
+def test_a_commit_that_fails_leaves_the_connection_usable(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "x.db", CORPUS, durability=Durability.NEVER_FORGETS)
+    other = open_database(tmp_path / "x.db", CORPUS, durability=Durability.NEVER_FORGETS)
+    database.execute("PRAGMA busy_timeout = 1")
+    add = "INSERT INTO source (name, kind, first_seen) VALUES ('x', 'crawl', '')"
+    other.execute("BEGIN")
+    other.execute("SELECT COUNT(*) FROM source").fetchone()  # a reader that stays: the commit cannot lock the file
+    with pytest.raises(DataError, match="locked"), transaction(database) as db:
+        db.execute(add)
+    other.execute("COMMIT")
+    with transaction(database) as db:
+        db.execute(add)
+    assert other.execute("SELECT COUNT(*) FROM source").fetchone() == (1,)
+
+
+def test_processes_that_make_a_folder_at_the_same_moment_share_it(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from checker.records.folder import DataFolder; "
+        "sys.stdin.read(); DataFolder.open(pathlib.Path(sys.argv[1]), create=True).close()"
+    )
+    for number in range(3):
+        command = [sys.executable, "-c", program, str(tmp_path / str(number))]
+        openers = [subprocess.Popen(command, stdin=subprocess.PIPE) for _ in range(4)]
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.close()
+        assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
