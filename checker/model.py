@@ -175,6 +175,8 @@ class Pixels:
     height: int
     format: str
     """ "JPEG", "PNG", "WEBP" or "GIF"."""
+    view: npt.NDArray[np.uint8] | None = None
+    """(height, width, 3) sRGB, at most 640 px a side, EXIF turn applied; None: not asked for."""
 
 
 @dataclass(frozen=True, slots=True)
