@@ -24,7 +24,8 @@ from api.problems import STATUS, ProblemError, ProblemKind, problem_response
 from api.routes import facts, feed, lookup, optout, pages
 from api.schemas.requests import invalid_request
 from api.words import words
-from checker.errors import DataError, EmptyCorpusError
+from checker.errors import DataError, EmptyCorpusError, SandboxError
+from checker.fingerprint.sandbox import SandboxDecoder
 from checker.handles import KEY_FILE
 from checker.lookup import Checker
 from checker.optout.request import OptOuts
@@ -55,7 +56,8 @@ def create_app(
         DataError: the folder cannot be used.
         LogBehindError: its log must not go on.
     """
-    checker = Checker.open(folder, settings)
+    decoder = SandboxDecoder(settings)
+    checker = Checker.open(folder, settings, decoder=decoder)
     try:
         opt_outs = OptOuts.open(folder, settings, now=clock())
         secret = (folder / KEY_FILE).read_bytes()  # made by Checker.open
@@ -68,8 +70,8 @@ def create_app(
         try:
             yield
         finally:
-            opt_outs.close()
-            checker.close()
+            for opened in (decoder, opt_outs, checker):
+                opened.close()
 
     quota = DailyQuota(opt_outs.registry, settings.opt_outs_per_day_max, secret=secret)
     quota.forget(clock())
@@ -94,6 +96,7 @@ def create_app(
     app.state.service = Service(
         checker=checker,
         opt_outs=opt_outs,
+        decoder=decoder,
         settings=settings,
         clock=clock,
         gate=Gate(),
@@ -145,6 +148,7 @@ def _answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(ProblemError, ours)
     app.add_exception_handler(EmptyCorpusError, empty)
     app.add_exception_handler(DataError, unavailable)
+    app.add_exception_handler(SandboxError, unavailable)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, by_status)
     app.add_exception_handler(Exception, unforeseen)

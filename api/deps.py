@@ -14,7 +14,7 @@ from api.limits import JSON_BYTES_MAX, DailyQuota, Gate, read_body
 from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import invalid_request
-from checker.fingerprint import fingerprint_bytes
+from checker.fingerprint import Decoder, fingerprint_bytes
 from checker.lookup import Checker
 from checker.model import Picture, Unreadable
 from checker.optout.request import OptOuts
@@ -29,6 +29,8 @@ class Service:
 
     checker: Checker
     opt_outs: OptOuts
+    decoder: Decoder
+    """Never in this process: what is uploaded is anybody's."""
     settings: Settings
     clock: Callable[[], datetime]
     gate: Gate
@@ -81,7 +83,7 @@ async def read_picture(body: bytes, service: Service) -> Picture:
         ProblemError: unreadable, too-plain.
     """
     async with service.gate.work():
-        picture = await run_in_threadpool(fingerprint_bytes, body, service.settings)
+        picture = await run_in_threadpool(fingerprint_bytes, body, service.settings, decoder=service.decoder)
     if isinstance(picture, Unreadable):
         raise unreadable(picture.detail)
     if picture.plain:

@@ -8,6 +8,7 @@
     ├── DataError                a data folder cannot be used                  exit 2
     │   ├── NewerDataError       it was written by a newer version
     │   └── LogBehindError       the database is older than what was signed
+    ├── SandboxError             no process can be started to decode in         exit 2
     ├── RemoteError              another machine did not answer as agreed      exit 2
     └── VerificationError        a proof, a receipt or a feed does not hold    exit 4
 
@@ -50,6 +51,10 @@ class NewerDataError(DataError):
 
 class LogBehindError(DataError):
     """The registry holds less than a checkpoint that was already signed; going on would fork the log."""
+
+
+class SandboxError(CheckerError):
+    """The machine gives no process to decode pictures in. That says nothing about any picture."""
 
 
 class RemoteError(CheckerError):

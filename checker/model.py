@@ -114,6 +114,12 @@ class CodeKind:
 
 
 PHASH256 = CodeKind(name="phash256", version="1", bits=256)
+ROBUST_NAME, ROBUST_BITS = "sscd512", 512
+"""The second kind. Its version names the model, so one corpus may hold several of them."""
+
+
+Box = tuple[float, float, float, float]
+"""A part of a picture as shares of its width and height: x0, y0, x1, y1, from the top left."""
 
 
 class Variant(StrEnum):
@@ -121,7 +127,19 @@ class Variant(StrEnum):
 
     WHOLE = "whole"
     TRIMMED = "trimmed"
-    CROP = "crop"
+    """Without its uniform borders."""
+    INNER = "inner"
+    INNER_2 = "inner-2"
+    INNER_3 = "inner-3"
+    """The picture-like rectangles of a screenshot, a captioned or a framed picture, best first."""
+    CROP_1X1 = "crop-1x1"
+    CROP_4X5 = "crop-4x5"
+    CROP_16X9 = "crop-16x9"
+    CROP_9X16 = "crop-9x16"
+    CROP_3X2 = "crop-3x2"
+    CROP_4X3 = "crop-4x3"
+    CROP_3X1 = "crop-3x1"
+    """The middle of the picture in the shapes that platforms cut to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +150,8 @@ class Fingerprint:
     bits: bytes
     """Big-endian, `kind.bits // 8` bytes; for phash256 the order of `str(imagehash.ImageHash)`."""
     variant: Variant = Variant.WHOLE
+    crop: Box | None = None
+    """The part of the picture that it was made from; None: all of it."""
 
     def __post_init__(self) -> None:
         if len(self.bits) * 8 != self.kind.bits:
@@ -153,6 +173,8 @@ class UnreadableReason(StrEnum):
     CUT_OFF = "cut-off"
     TOO_LARGE = "too-large"
     DAMAGED = "damaged"
+    TOO_COSTLY = "too-costly"
+    READER_FAILED = "reader-failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +202,23 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiles:
+    """Nine phash256 codes of overlapping tiles of a picture: what a candidate is verified by, never searched for.
+
+    Each tile is half as wide and half as high as `crop`; row by row, a quarter of the side apart.
+    """
+
+    bits: bytes
+    """288 bytes: nine codes one after the other."""
+    crop: Box
+    """The part of the picture that is tiled: a screenshot's photo, a framed picture without its frame, or all."""
+
+    def __post_init__(self) -> None:
+        if len(self.bits) != 9 * PHASH256.bits // 8:
+            raise ValueError(f"nine tiles have {9 * PHASH256.bits // 8} bytes, not {len(self.bits)}")
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """What `fingerprint` gives: codes and facts, no pixels."""
 
@@ -192,6 +231,8 @@ class Picture:
     fingerprints: tuple[Fingerprint, ...]
     plain: bool
     """Too little in it to tell it from other pictures: such a code is never stored, looked up or opted out."""
+    tiles: Tiles | None = None
+    """None: not made."""
 
     def fingerprint(self, kind: CodeKind) -> Fingerprint | None:
         """The whole picture's code of this kind, or None where this picture has none."""

@@ -24,6 +24,27 @@ class Settings:
     """Largest picture read, in bytes. HMA takes 10 MiB by default, TinEye 20 MB."""
     picture_pixels_max: int = 50_000_000
     """Largest picture decoded, in pixels: above a 48-megapixel camera, below Pillow's 89 million."""
+    png_webp_gif_pixels_max: int = 24_000_000
+    """The same for formats that cannot be decoded at a reduced size: a PNG costs some 20 times a JPEG of as many
+    pixels, and a WebP with transparency of this size takes 480 MiB of `decode_memory_bytes_max`."""
+    decode_workers: int = 2
+    """Processes that decode at once; see `decode_memory_bytes_max`."""
+    decode_memory_bytes_max: int = 512 * 2**20
+    """Memory that one of them may use for a picture, in bytes."""
+    decode_seconds_max: int = 10
+    """Time that one picture may take to decode. The costliest that pass the other limits took 2.6 s on two cores, two
+    at once (49 megapixels of CMYK in 100 passes)."""
+    robust: str = "auto"
+    """The second code, sscd512 (extra `robust`): "auto" where it is installed, "on" (else refuse to start), "off"."""
+    robust_model: str = ""
+    """An ONNX file to use instead of the extra's model; needs its SHA-256."""
+    robust_model_sha256: str = ""
+    robust_threads: int = 1
+    """Threads of one model run. More make one answer faster and many answers slower."""
+    robust_batch: int = 8
+    """Pictures of one shape that the model is given at once."""
+    stored_crops_images_max: int = 200_000
+    """Up to this many pictures, stored ones get a code for each platform shape as well: six more codes a picture."""
     match_distance_bits_max: int = 31
     """phash256 codes this near are copies; the nearest of 179,700 unrelated pairs lay 84 apart (decision 4)."""
     opt_out_distance_bits_max: int = 31
@@ -67,6 +88,10 @@ _MOST = {
     "_BYTES_MAX": 2**31,
     "_PIXELS_MAX": 89_478_485,
     "_BITS_MAX": 83,
+    "_SECONDS_MAX": 600,
+    "_WORKERS": 256,
+    "_THREADS": 256,
+    "_BATCH": 1024,
     "_DAYS": 3650,
     "_DAYS_MAX": 3650,
 }

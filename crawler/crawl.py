@@ -13,7 +13,9 @@ from pathlib import Path
 
 from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import CheckerError, InputError
-from checker.model import FoundLink, Source
+from checker.fingerprint import Depth, fingerprint_bytes
+from checker.fingerprint.sandbox import SandboxDecoder
+from checker.model import FoundLink, Picture, Source, Unreadable
 from checker.records.folder import DataFolder
 from checker.settings import Settings
 from crawler.fetch import Fetcher, HttpFetcher
@@ -88,11 +90,16 @@ async def crawl(
     limits = Limits(crawl=plan.settings, pictures=pictures)
     turns = Turns(fetcher, plan.settings, plan.guard, clock, stop)
     sites = Sites(turns, plan.settings, clock)
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="records") as thread:
+    with SandboxDecoder(pictures) as decoder, ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
         records = Records(thread)
         source = await records.do(_begin, plan, folder, clock)
         said_by_pages = partial(records.do, folder.store.said_by_pages)
-        visitor = Visitor(sites, turns, limits, clock, plan.scope, said_by_pages)
+        depth = Depth.stored(folder.store.counts().images, pictures)
+
+        def code(body: bytes) -> Picture | Unreadable:
+            return fingerprint_bytes(body, pictures, decoder=decoder, depth=depth)
+
+        visitor = Visitor(sites, turns, limits, clock, plan.scope, said_by_pages, code)
         run = Crawl(folder, source, visitor, turns, limits, clock, stop, progress, records=records, refresh=refresh)
         return await run.run()
 

@@ -1,7 +1,7 @@
 """`hibs ingest` of folders and single pictures: code each, record each, name what could not be read.
 
-Pictures are coded a few at a time in threads (decoding releases the interpreter's lock) and recorded in the order of
-their names, each in its own transaction: a run that is broken off has lost nothing, and the next one adds the rest.
+Pictures are decoded a few at a time in processes (`checker.fingerprint.sandbox`) and recorded in the order of their
+names, each in its own transaction: a run that is broken off has lost nothing, and the next one adds the rest.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
 from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import InputError
-from checker.fingerprint.pictures import fingerprint_file, picture_files
+from checker.fingerprint.pictures import Depth, fingerprint_file, picture_files
+from checker.fingerprint.sandbox import SandboxDecoder
 from checker.model import Locator, Picture, PictureSeen, Source, Unreadable
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -89,9 +91,13 @@ def ingest(
     """Record every file, in order."""
     counts = IngestCounts()
     sources: dict[str, Source] = {}
-    with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as threads:
+    # One thread more than processes: none of these waits while a thread reads a file or makes a code.
+    waiting = settings.decode_workers + 1
+    with SandboxDecoder(settings) as decoder, ThreadPoolExecutor(waiting, thread_name_prefix="pictures") as threads:
         while batch := list(islice(files, _AT_ONCE)):
-            pictures = threads.map(lambda file: fingerprint_file(file.path, settings), batch)
+            depth = Depth.stored(folder.store.counts().images, settings)
+            code = partial(fingerprint_file, settings=settings, decoder=decoder, depth=depth)
+            pictures = threads.map(code, [file.path for file in batch])
             for file, picture in zip(batch, pictures, strict=True):
                 if isinstance(picture, Unreadable):
                     counts.unreadable += 1

@@ -20,6 +20,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TypeVar
 
+from checker.errors import SandboxError
 from checker.model import Outcome, Source, Visit
 from checker.records.folder import DataFolder
 from checker.records.interfaces import Lease, Recorded
@@ -206,6 +207,8 @@ class Crawl:
             visits = await self._visitor.visit(lease)
         except StoppedError:
             visits = ()
+        except SandboxError:
+            raise  # this machine's trouble, which says nothing of any address
         except Exception as error:  # noqa: BLE001 - one address must not end a crawl; the row tells what happened
             visits = (self._broken(lease, error),)
         try:

@@ -20,7 +20,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from email.message import Message
 
-from checker.fingerprint.pictures import fingerprint_bytes
 from checker.model import (
     Finding,
     FoundLink,
@@ -79,14 +78,16 @@ class Visitor:
         clock: Clock,
         scope: Scope,
         said_by_pages: Callable[[str], Awaitable[tuple[Finding, ...]]],
+        code: Callable[[bytes], Picture | Unreadable],
     ) -> None:
-        """`said_by_pages` gives the robots tags of the pages that show the picture at an address."""
+        """`said_by_pages` gives the robots tags of the pages that show the picture at an address, `code` its codes."""
         self._said_by_pages = said_by_pages
         self._sites = sites
         self._turns = turns
         self._limits = limits
         self._clock = clock
         self._scope = scope
+        self._code = code
 
     async def visit(self, lease: Lease) -> tuple[Visit, ...]:
         """Visit one address.
@@ -135,7 +136,7 @@ class Visitor:
             return self._ended(lease, Outcome.DISALLOWED, reason, status=head.status, verdict=together)
         if body is None:
             return self._ended(lease, Outcome.FAILED, f"http-{head.status}", status=head.status, verdict=verdict)
-        picture = await asyncio.to_thread(fingerprint_bytes, body, self._limits.pictures)
+        picture = await asyncio.to_thread(self._code, body)
         if isinstance(picture, Unreadable):
             return self._ended(lease, Outcome.FAILED, picture.reason.value, status=head.status, verdict=verdict)
         visit = self._ended(lease, Outcome.DONE, None, status=head.status, verdict=verdict)

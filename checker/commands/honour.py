@@ -78,6 +78,7 @@ def honour(
     from collections import Counter
     from contextlib import ExitStack
 
+    from checker.fingerprint.sandbox import SandboxDecoder
     from checker.optout import part
     from checker.optout.honour import Action
     from checker.settings import Settings
@@ -89,10 +90,10 @@ def honour(
     settings, uses = Settings.from_environment(os.environ), parse_uses("--use", use) if use else None
     table = _fresh_table(feed, settings, uses, max_feed_age)
     known = part.read_codes(codes) if codes is not None else None
-    rows = part.honour_files(table, sources, settings, codes=known)
     actions: Counter[Action] = Counter()
     decoded = 0
-    with ExitStack() as written:
+    with SandboxDecoder(settings) as decoder, ExitStack() as written:
+        rows = part.honour_files(table, sources, settings, codes=known, decoder=decoder)
         keep = written.enter_context(part.destination(out, [*sources, feed])) if out else None
         paper = written.enter_context(part.report(report, [*sources, feed], part.about(table))) if report else None
         for row in rows:

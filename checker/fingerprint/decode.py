@@ -81,25 +81,20 @@ class InProcessDecoder:
 
     def __init__(self, settings: Settings) -> None:
         self._bytes_max = settings.picture_bytes_max
-        self._pixels_max = settings.picture_pixels_max
+        self._settings = settings
         # Pillow warns of metadata that it reads only in part. That is for its authors; whoever gave the file sees a
         # result, or a reason.
         warnings.filterwarnings("ignore", module=r"PIL\.")
 
     def decode(self, body: bytes, *, view: bool = False) -> Pixels | Unreadable:
         """See `Decoder.decode`."""
-        if not body:
-            return Unreadable(UnreadableReason.EMPTY, "the file is empty; choose another")
-        if len(body) > self._bytes_max:
-            return Unreadable(
-                UnreadableReason.TOO_LARGE,
-                f"the file has more than the {self._bytes_max:,} bytes allowed; save it smaller",
-            )
+        if refused := refuse_size(body, self._bytes_max):
+            return refused
         if costly := too_costly(body):
             return Unreadable(UnreadableReason.TOO_LARGE, costly)
         try:
             with Image.open(io.BytesIO(body), formats=FORMATS) as image:
-                return _too_many_pixels(image, self._pixels_max) or _decode(image, view=view)
+                return _too_many_pixels(image, self._settings) or _decode(image, view=view)
         except UnidentifiedImageError:
             return _unidentified(body)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -113,17 +108,33 @@ class InProcessDecoder:
 def decode_image(image: Image.Image, settings: Settings, *, view: bool = False) -> Pixels | Unreadable:
     """Steps 2 to 5 of the recipe, for a picture that somebody else opened; `image` stays as it was."""
     try:
-        return _too_many_pixels(image, settings.picture_pixels_max) or _decode(image.copy(), view=view)
+        return _too_many_pixels(image, settings) or _decode(image.copy(), view=view)
     except (MemoryError, *_PILLOW_ERRORS) as error:
         return _broken(error, b"")
 
 
-def _too_many_pixels(image: Image.Image, pixels_max: int) -> Unreadable | None:
+def refuse_size(body: bytes, bytes_max: int) -> Unreadable | None:
+    """Why a file is not even looked at, by its size. None: nothing speaks against it."""
+    if not body:
+        return Unreadable(UnreadableReason.EMPTY, "the file is empty; choose another")
+    if len(body) > bytes_max:
+        return Unreadable(
+            UnreadableReason.TOO_LARGE, f"the file has more than the {bytes_max:,} bytes allowed; save it smaller"
+        )
+    return None
+
+
+def _too_many_pixels(image: Image.Image, settings: Settings) -> Unreadable | None:
+    pixels_max, drafted = settings.picture_pixels_max, image.format in ("JPEG", "MPO")
+    if image.format in FORMATS and not drafted:
+        pixels_max = min(pixels_max, settings.png_webp_gif_pixels_max)
     if image.width * image.height <= pixels_max:
         return None
+    of_format = f" for {image.format}" if pixels_max < settings.picture_pixels_max else ""
     return Unreadable(
         UnreadableReason.TOO_LARGE,
-        f"the picture has {image.width} x {image.height} pixels, more than {pixels_max:,} in all; save it smaller",
+        f"the picture has {image.width} x {image.height} pixels, more than {pixels_max:,} in all{of_format}; "
+        f"save it smaller{' or as JPEG' if of_format else ''}",
     )
 
 
@@ -272,6 +283,8 @@ def _broken(error: Exception, body: bytes) -> Unreadable:
     # A cut WebP is told by its header only; the decoder calls it broken.
     if "truncated" in str(error).lower() or isinstance(error, EOFError) or _webp_size(body) > len(body):
         return Unreadable(UnreadableReason.CUT_OFF, "the picture is cut off: its end is missing; get a whole copy")
+    if "text chunk" in str(error).lower().replace("_", " "):  # Pillow allows 1 MiB for one, 64 for all
+        return Unreadable(UnreadableReason.TOO_LARGE, "the picture holds too much metadata; save it without")
     return Unreadable(UnreadableReason.DAMAGED, "the picture is damaged and cannot be read; get an undamaged copy")
 
 

@@ -26,7 +26,7 @@ from pathlib import Path, PurePath
 from typing import Any, TextIO
 
 from checker.errors import InputError
-from checker.fingerprint import fingerprint_bytes, parse_code
+from checker.fingerprint import Decoder, fingerprint_bytes, parse_code
 from checker.fingerprint.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES, is_folder, read_picture_file
 from checker.model import Picture, Sha256, Unreadable, UnreadableReason
 from checker.optout.honour import Action, Decision, OptOutTable
@@ -57,28 +57,40 @@ class Row:
 
 
 def honour_files(
-    table: OptOutTable, sources: Sequence[Path], settings: Settings, *, codes: Codes | None = None
+    table: OptOutTable,
+    sources: Sequence[Path],
+    settings: Settings,
+    *,
+    codes: Codes | None = None,
+    decoder: Decoder | None = None,
 ) -> Iterator[Row]:
     """Decide about every file of every source, one at a time.
 
     Args:
         sources: folders, none inside another.
         codes: made before; a file whose SHA-256 is among them is not decoded.
+        decoder: in this process where None.
     Raises:
         InputError: a source is no folder, cannot be listed, holds no file, or two of them overlap.
     """
     _check_sources(sources)
-    return _rows(table, sources, settings, codes or {})
+    return _rows(table, sources, settings, codes or {}, decoder)
 
 
-def _rows(table: OptOutTable, sources: Sequence[Path], settings: Settings, codes: Codes) -> Iterator[Row]:
+def _rows(
+    table: OptOutTable, sources: Sequence[Path], settings: Settings, codes: Codes, decoder: Decoder | None
+) -> Iterator[Row]:
     for source in sources:
         prefix = PurePath() if len(sources) == 1 else PurePath(source.resolve().name)
         for path in _files(source):
             body = _read(path, settings)
             named = path.suffix.lower() in PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES
             known = None if isinstance(body, Unreadable) else codes.get(hashlib.sha256(body).hexdigest())
-            picture = body if isinstance(body, Unreadable) else known or fingerprint_bytes(body, settings)
+            picture: Picture | Unreadable
+            if isinstance(body, Unreadable):
+                picture = body
+            else:
+                picture = known or fingerprint_bytes(body, settings, decoder=decoder)
             decision = table.decide_picture(picture, named_as_picture=named)
             yield Row(
                 path=path,
