@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from checker.commands.fingerprint import named_pictures
+from checker.commands.fingerprint import read_pictures
 from checker.commands.uses import parse_uses
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError, TooPlainError, VerificationError
@@ -69,7 +69,7 @@ def add(
         raise InputError(f"{codes} holds no code; make it with `hibs fingerprint --json`")
     if not pictures:
         raise TooPlainError(f"no picture of {len(refused)} can be opted out; nothing was recorded")
-    gate_pictures(pictures)
+    pictures = list(gate_pictures(pictures))
     with papers(out) as folder:
         number, receipt, withdraw, held = _record(pictures, named, data, server, settings, by_codes=codes is not None)
         receipt_path, withdraw_path = folder.keep(number, receipt=receipt, withdraw=withdraw)
@@ -241,7 +241,6 @@ def _collect(
     paths: list[Path], codes: Path | None, settings: Settings
 ) -> tuple[list[tuple[Fingerprint, ...]], list[str]]:
     """The codes of every usable picture, none twice, and one sentence for each of the others."""
-    from checker.fingerprint import fingerprint_file
     from checker.model import Unreadable
     from checker.optout.part import code_lines
 
@@ -250,8 +249,7 @@ def _collect(
     pictures: dict[tuple[Fingerprint, ...], None] = {}
     refused: list[str] = []
     plain = "too little is in it to tell it from other pictures; not opted out"
-    for path in named_pictures(paths) if paths else ():
-        picture = fingerprint_file(path, settings)
+    for path, picture in read_pictures(paths, settings) if paths else ():
         if isinstance(picture, Unreadable):
             refused.append(f"{one_line(path)}: {picture.detail}")
         elif picture.plain:

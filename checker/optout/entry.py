@@ -21,7 +21,7 @@ from enum import StrEnum
 from typing import Any
 
 from checker.errors import VerificationError
-from checker.model import CodeKind, Fingerprint, Use
+from checker.model import PHASH256, CodeKind, Fingerprint, Use, Variant
 from checker.optout.canonical import (
     CROCKFORD,
     base64url,
@@ -164,8 +164,9 @@ def entry_leaf(entry: bytes, salt: bytes) -> bytes:
 
 
 def picture_codes(codes: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
-    """The codes of one picture as an entry lists them: by kind, version and bits, none twice."""
-    unique = {_code_key(code): Fingerprint(kind=code.kind, bits=code.bits) for code in codes}
+    """The codes of one picture as an entry lists them: phash256 of the whole picture, sorted by bits, none twice."""
+    whole = (code for code in codes if code.kind == PHASH256 and code.variant is Variant.WHOLE)
+    unique = {_code_key(code): Fingerprint(kind=code.kind, bits=code.bits) for code in whole}
     return tuple(unique[key] for key in sorted(unique))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from checker.errors import InputError, NotACodeError
-from checker.model import PHASH256, Fingerprint, Use
+from checker.model import PHASH256, ROBUST_NAME, Fingerprint, Use, Variant
 from checker.optout.entry import (
     CODES_PER_PICTURE_MAX,
     ENTRY_BYTES_MAX,
@@ -19,16 +19,21 @@ from checker.optout.entry import (
 def gate_pictures(pictures: Sequence[Sequence[Fingerprint]]) -> tuple[tuple[Fingerprint, ...], ...]:
     """The codes of each picture as an entry lists them.
 
+    An entry names whole pictures. The codes of parts and of the second kind that `fingerprint` makes along with them
+    are left out: what a follower has is met by its own parts.
+
     Raises:
         InputError: there is no picture. NotACodeError: one has no code, or one that no real picture has.
     """
     if not pictures:
         raise InputError("there is no picture to opt out; give at least one")
     for codes in pictures:
-        if not any(code.kind == PHASH256 for code in codes):
-            raise NotACodeError(f"a picture comes without a {PHASH256.name} code; make it with `hibs fingerprint`")
         for code in codes:
             _gate_code(code)
+        if not picture_codes(codes):
+            raise NotACodeError(
+                f"a picture comes without a {PHASH256.name} code of the whole; make it with `hibs fingerprint`"
+            )
     return tuple(picture_codes(codes) for codes in pictures)
 
 
@@ -38,6 +43,8 @@ def _gate_code(code: Fingerprint) -> None:
     phash256 compares with the median, so half of the bits are set in every real picture; white, black and gradients
     have next to none, and one opt-out of a white square would opt out every flat picture.
     """
+    if code.kind.name == ROBUST_NAME or (code.kind == PHASH256 and code.variant is not Variant.WHOLE):
+        return  # left out of the entry
     if code.kind != PHASH256:
         raise NotACodeError(f"codes of kind {code.kind.name} version {code.kind.version} are not recorded here")
     bits_set = int.from_bytes(code.bits).bit_count()

@@ -32,7 +32,11 @@ def record_at(
     """
     body = {
         "pictures": [
-            {"codes": {code.kind.name: {"version": code.kind.version, "hex": code.hex} for code in codes}}
+            {
+                "codes": {
+                    code.kind.name: {"version": code.kind.version, "hex": code.hex} for code in picture_codes(codes)
+                }
+            }
             for codes in pictures
         ],
         "uses": [use.value for use in uses],

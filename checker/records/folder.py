@@ -52,9 +52,12 @@ class DataFolder:
         return cls(path, CorpusStore(database, lock), CorpusFrontier(database, lock))
 
     def hides(self, picture: Picture, *, distance_bits_max: int) -> bool:
-        """Did somebody opt this picture out? Then it is recorded as seen, with no code that look-ups could find."""
-        code = picture.fingerprint(PHASH256)
-        return code is not None and self.hidden.near(code.bits, distance_bits_max=distance_bits_max)
+        """Did somebody opt this picture, or a part of it, out? Then it is recorded as seen, with no code to find it by.
+
+        Any variant counts: who opted a photo out opted out the screenshot that shows it.
+        """
+        codes = [code.bits for code in picture.fingerprints if code.kind == PHASH256]
+        return self.hidden.near_any(codes, distance_bits_max=distance_bits_max)
 
     @contextmanager
     def exclusive(self, work: str) -> Iterator[None]:

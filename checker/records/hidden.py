@@ -7,6 +7,7 @@ next answer, not the next rebuild.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +30,12 @@ class HiddenCodes:
 
     def near(self, code: bytes, *, distance_bits_max: int) -> bool:
         """Does an opt-out in force name a picture this near?"""
+        return self.near_any([code], distance_bits_max=distance_bits_max)
+
+    def near_any(self, codes: Sequence[bytes], *, distance_bits_max: int) -> bool:
+        """Is one of these codes, of one picture and its parts, this near to what an opt-out in force names?"""
         columns = self._refreshed()
-        return bool((distances(columns, code) <= distance_bits_max).any())
+        return any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes)
 
     def close(self) -> None:
         """Close the registry."""
@@ -47,7 +52,15 @@ class HiddenCodes:
                 self._registry = Registry.open(self._file)
             version = self._registry.version()
             if version != self._seen_version:
-                codes = b"".join(self._registry.hidden_codes(self._kind))
+                codes = b"".join(_turned(self._registry.hidden_codes(self._kind)))
                 self._columns = to_columns(codes, code_bytes=self._kind.bits // 8)
                 self._seen_version = version
             return self._columns
+
+
+def _turned(codes: Iterable[bytes]) -> Iterator[bytes]:
+    """Each code in its eight orientations: who says no to a photo says no to its mirror image."""
+    from checker.fingerprint.cosine import turned_bits  # here, because it brings Pillow, and most calls find no code
+
+    for code in codes:
+        yield from turned_bits(code)

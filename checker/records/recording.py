@@ -1,6 +1,7 @@
 """Writing one visit or one archived picture. Every function runs inside its caller's transaction.
 
-Every write is idempotent: the same visit told twice changes `last_seen` at most.
+Every write is idempotent: the same visit told twice changes `last_seen` at most, and adds the codes that a picture
+did not have yet.
 
 What counts for a sighting is what was said of the picture itself and what the page that shows it said of its
 pictures: the same picture may stand on a page that refuses training and on one that does not.
@@ -14,7 +15,6 @@ from datetime import datetime
 from sqlite_utils import Database
 
 from checker.model import (
-    CodeKind,
     Finding,
     FoundLink,
     Locator,
@@ -27,6 +27,7 @@ from checker.model import (
     Visit,
     utc_text,
 )
+from checker.records.codes import record_codes
 from checker.records.frontier import end_visit, queue_link
 from checker.records.interfaces import Recorded
 from checker.records.rows import digest, finding_document, intern_url, intern_verdict, read_finding
@@ -86,11 +87,7 @@ def _record_picture(db: Database, seen: PictureSeen, now: datetime) -> Recorded:
     ).fetchone()
     row = added or db.execute("SELECT image_id FROM image WHERE sha256 = ?", (sha256,)).fetchone()
     if seen.servable and not picture.plain:
-        for code in picture.fingerprints:
-            db.execute(
-                "INSERT INTO code (image_id, kind_id, variant, bits) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                (row[0], _kind_id(db, code.kind), code.variant.value, code.bits),
-            )
+        record_codes(db, row[0], picture)
     return Recorded(image_id=row[0], new_image=added is not None)
 
 
@@ -195,17 +192,6 @@ def _in_force(db: Database, url_id: int) -> tuple[Finding, ...]:
         "SELECT document FROM finding WHERE url_id = ? AND in_force = 1 ORDER BY finding_id", (url_id,)
     ).fetchall()
     return tuple(read_finding(document) for (document,) in rows)
-
-
-def _kind_id(db: Database, kind: CodeKind) -> int:
-    db.execute(
-        "INSERT INTO code_kind (name, version, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (kind.name, kind.version, kind.bits),
-    )
-    row = db.execute(
-        "SELECT kind_id FROM code_kind WHERE name = ? AND version = ?", (kind.name, kind.version)
-    ).fetchone()
-    return int(row[0])
 
 
 _FORGET_UNSEEN = """

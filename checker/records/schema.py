@@ -2,6 +2,7 @@
 
     source       one crawl or archive               host, url    every address once
     image        a picture, by SHA-256              code         its codes; ids in commit order, never reused
+    tiles        what a find of it is verified by   code_kind    which codes there are
     sighting     picture, address, page, source     embed        which page shows which picture, as what
     verdict      what a publisher said, once each   finding      the evidence for it
     frontier     addresses to visit                 crawl_scope  what this folder's crawl covers
@@ -20,7 +21,17 @@ CORPUS = Migrations("corpus")
 @CORPUS()
 def m001_everything_seen(db: Database) -> None:
     """The tables of the first version."""
-    for statement in _FIRST.split(";\n"):
+    _run(db, _FIRST)
+
+
+@CORPUS()
+def m002_parts_of_pictures(db: Database) -> None:
+    """Codes of parts of a picture, and tiles. What was recorded before keeps its code of the whole."""
+    _run(db, _PARTS)
+
+
+def _run(db: Database, statements: str) -> None:
+    for statement in statements.split(";\n"):
         if statement.strip():
             db.execute(statement)
 
@@ -78,3 +89,13 @@ CREATE INDEX frontier_next ON frontier (host_id, state, kind, attempt, depth, ur
 CREATE INDEX frontier_due ON frontier (state, kind, due_at);
 CREATE TABLE crawl_scope (scope_id INTEGER PRIMARY KEY CHECK (scope_id = 1), document TEXT NOT NULL) STRICT
 """
+
+_PARTS = """
+ALTER TABLE code ADD COLUMN crop BLOB CHECK (crop IS NULL OR length(crop) = 8);
+CREATE INDEX code_by_kind ON code (kind_id);
+CREATE TABLE tiles (
+    image_id INTEGER PRIMARY KEY REFERENCES image, bits BLOB NOT NULL CHECK (length(bits) = 288),
+    crop BLOB NOT NULL CHECK (length(crop) = 8)
+) STRICT
+"""
+"""A box is four big-endian uint16, x0 y0 x1 y1, in 1/65535 of the picture (`codes.pack_box`); NULL: all of it."""

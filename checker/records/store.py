@@ -16,9 +16,22 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from checker.model import CodeKind, Finding, Locator, PictureSeen, Sighting, Source, Visit, parse_utc, utc_text
+from checker.model import (
+    PHASH256,
+    ROBUST_NAME,
+    CodeKind,
+    Finding,
+    Locator,
+    PictureSeen,
+    Sighting,
+    Source,
+    Visit,
+    parse_utc,
+    utc_text,
+)
+from checker.records.codes import code_row, stored_tiles
 from checker.records.database import transaction
-from checker.records.interfaces import CodeRow, Counts, Recorded
+from checker.records.interfaces import CodeBlock, CodeRow, Counts, Recorded, StoredTiles
 from checker.records.recording import record_archived, record_visit, said_of_pictures
 from checker.report import Coverage
 
@@ -34,6 +47,16 @@ class SourceFacts:
     last_seen: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is counted over all tables, and the state of the database that it was counted in."""
+
+    counted_in: tuple[int, int]
+    counts: Counts
+    kinds: tuple[CodeKind, ...]
+    """Of which at least one code is stored, oldest first."""
+
+
 class CorpusStore:
     """See `interfaces.Store`."""
 
@@ -41,6 +64,7 @@ class CorpusStore:
         self._db = database
         self._lock = lock
         self._own_commits = 0
+        self._facts: _Facts | None = None
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -67,29 +91,32 @@ class CorpusStore:
     # --- reading -----------------------------------------------------------------------------------------------
 
     def codes_after(self, code_id: int, *, kind: CodeKind, count: int) -> tuple[CodeRow, ...]:
-        """Codes with a larger id, in commit order; see `interfaces.Store.codes_after`."""
-        rows = self._rows(
-            "SELECT code_id, image_id, code.bits FROM code JOIN code_kind USING (kind_id) "
-            "WHERE name = ? AND version = ? AND code_id > ? ORDER BY code_id LIMIT ?",
-            (kind.name, kind.version, code_id, count),
-        )
-        return tuple(CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows)
+        """Codes of every variant with a larger id, in commit order; see `interfaces.Store.codes_after`."""
+        return tuple(map(code_row, self._rows(_CODES_AFTER, (kind.name, kind.version, code_id, count))))
+
+    def code_block_after(self, code_id: int, *, kind: CodeKind, count: int) -> CodeBlock:
+        """The same without pictures and parts; see `interfaces.Store.code_block_after`."""
+        rows = self._rows(_CODE_BLOCK_AFTER, (kind.name, kind.version, code_id, count))
+        return CodeBlock(code_ids=[row[0] for row in rows], bits=b"".join([row[1] for row in rows]))
 
     def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:
         """Codes by id; an erased picture's are missing."""
-        rows = self._rows(
-            "SELECT code_id, image_id, bits FROM code WHERE code_id IN (SELECT value FROM json_each(?))",
-            (json.dumps(list(code_ids)),),
-        )
-        return {c: CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows}
+        rows = self._rows(_CODES_BY_ID, (json.dumps(list(code_ids)),))
+        return {row[0]: code_row(row) for row in rows}
 
-    def codes_of_images(self, image_ids: Sequence[int]) -> tuple[CodeRow, ...]:
-        """All codes of these pictures, in commit order. Empty: erased, or recorded without a code."""
+    def codes_of_images(self, image_ids: Sequence[int], kind: CodeKind | None = None) -> tuple[CodeRow, ...]:
+        """The codes of these pictures, in commit order; see `interfaces.Store.codes_of_images`."""
+        name, version = (kind.name, kind.version) if kind else (None, None)
+        return tuple(map(code_row, self._rows(_CODES_BY_IMAGE, (json.dumps(list(image_ids)), name, version))))
+
+    def tiles_of(self, image_ids: Sequence[int]) -> Mapping[int, StoredTiles]:
+        """Tiles by image id; see `interfaces.Store.tiles_of`."""
         rows = self._rows(
-            "SELECT code_id, image_id, bits FROM code WHERE image_id IN (SELECT value FROM json_each(?)) ORDER BY 1",
+            "SELECT image_id, bits, crop, width, height FROM tiles JOIN image USING (image_id) "
+            "WHERE image_id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(image_ids)),),
         )
-        return tuple(CodeRow(code_id=c, image_id=i, bits=bytes(b)) for c, i, b in rows)
+        return {image_id: stored_tiles(row) for image_id, *row in rows}
 
     def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
         """Sightings by image id, oldest first."""
@@ -108,25 +135,21 @@ class CorpusStore:
 
     def counts(self) -> Counts:
         """Facts about all that is recorded."""
-        images, servable, sightings, pages, sources, newest = self._rows(_COUNTS, ())[0]
-        return Counts(
-            images=images,
-            images_servable=servable,
-            sightings=sightings,
-            pages=pages,
-            sources=sources,
-            newest=parse_utc(newest) if newest else None,
-        )
+        return self._counted().counts
 
     def coverage(self, kinds: Sequence[CodeKind]) -> Coverage:
-        """What a look-up over these kinds rests on."""
-        counts = self.counts()
+        """What a look-up over these kinds rests on; see `interfaces.Store.coverage`."""
+        facts = self._counted()
         return Coverage(
-            images=counts.images_servable,
-            sources=counts.sources,
-            newest=counts.newest,
-            checks=tuple(kind.name for kind in kinds),
+            images=facts.counts.images_servable,
+            sources=facts.counts.sources,
+            newest=facts.counts.newest,
+            checks=tuple(kind.name for kind in kinds if kind == PHASH256 or kind in facts.kinds),
         )
+
+    def robust_kinds(self) -> tuple[CodeKind, ...]:
+        """The kinds named sscd512 of which a code is stored, oldest first."""
+        return tuple(kind for kind in self._counted().kinds if kind.name == ROBUST_NAME)
 
     def sources(self) -> tuple[SourceFacts, ...]:
         """Every source with what it holds, oldest first."""
@@ -156,6 +179,16 @@ class CorpusStore:
             self._db.close()
 
     # --- inside ------------------------------------------------------------------------------------------------
+
+    def _counted(self) -> _Facts:
+        """Counting passes over whole tables and stands in every answer, so it is done once a commit, whoever's."""
+        with self._lock:
+            # Not `version()`: the frontier commits on this connection too, and pages are counted from it.
+            state = int(self._rows("PRAGMA data_version", ())[0][0]), int(self._db.conn.total_changes)
+            if self._facts is None or self._facts.counted_in != state:
+                kinds = tuple(CodeKind(*row) for row in self._rows(_STORED_KINDS, ()))
+                self._facts = _Facts(counted_in=state, counts=_counts(self._rows(_COUNTS, ())[0]), kinds=kinds)
+            return self._facts
 
     def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -192,6 +225,30 @@ class _Writing:
             self._lock.release()
 
 
+_CODES_AFTER = """
+SELECT code_id, image_id, bits, variant, crop FROM code
+WHERE kind_id = (SELECT kind_id FROM code_kind WHERE name = ? AND version = ?) AND code_id > ? ORDER BY code_id LIMIT ?
+"""
+
+_CODE_BLOCK_AFTER = """
+SELECT code_id, bits FROM code
+WHERE kind_id = (SELECT kind_id FROM code_kind WHERE name = ? AND version = ?) AND code_id > ? ORDER BY code_id LIMIT ?
+"""
+
+_CODES_BY_ID = """
+SELECT code_id, image_id, bits, variant, crop FROM code WHERE code_id IN (SELECT value FROM json_each(?))
+"""
+
+_CODES_BY_IMAGE = """
+SELECT code_id, image_id, bits, variant, crop FROM code WHERE image_id IN (SELECT value FROM json_each(?1))
+AND (?2 IS NULL OR kind_id = (SELECT kind_id FROM code_kind WHERE name = ?2 AND version = ?3)) ORDER BY code_id
+"""
+
+_STORED_KINDS = """
+SELECT name, version, bits FROM code_kind
+WHERE EXISTS (SELECT 1 FROM code WHERE code.kind_id = code_kind.kind_id) ORDER BY kind_id
+"""
+
 _SIGHTINGS = """
 SELECT sighting.image_id, image_url.url, page_url.url, caption, source.source_id, source.name, source.kind, locator,
        sighting.first_seen, sighting.last_seen, verdict.document
@@ -213,6 +270,18 @@ SELECT (SELECT COUNT(*) FROM image), (SELECT COUNT(DISTINCT image_id) FROM code)
        (SELECT COUNT(*) FROM frontier WHERE kind = 'page' AND state = 'done'),
        (SELECT COUNT(*) FROM source), (SELECT MAX(last_seen) FROM sighting)
 """
+
+
+def _counts(row: Sequence[Any]) -> Counts:
+    images, servable, sightings, pages, sources, newest = row
+    return Counts(
+        images=images,
+        images_servable=servable,
+        sightings=sightings,
+        pages=pages,
+        sources=sources,
+        newest=parse_utc(newest) if newest else None,
+    )
 
 
 def _sighting(fields: Sequence[Any]) -> Sighting:

@@ -12,7 +12,7 @@ import pytest
 from registry_child import code
 
 from checker.errors import DataError, InputError, NotACodeError
-from checker.model import PHASH256, CodeKind, Fingerprint, Use
+from checker.model import PHASH256, CodeKind, Fingerprint, Use, Variant
 from checker.optout.entry import EntryType, Evidence, Reference, parse_entry, parse_opening
 from checker.optout.receipt import verify_receipt
 from checker.optout.request import MOVES, OptOuts, Recorded, State
@@ -82,6 +82,20 @@ def test_what_is_missing_or_unknown_is_refused(opt_outs: OptOuts, now: datetime)
     with pytest.raises(InputError, match="more than one opt-out can hold"):
         opt_outs.record([[CODES[0]]] * 12_000, **asked)
     assert opt_outs.registry.log_size() == 0
+
+
+def test_an_entry_names_the_whole_picture_alone(opt_outs: OptOuts, now: datetime) -> None:
+    part = Fingerprint(PHASH256, CODES[1].bits, Variant.INNER, (0.1, 0.1, 0.9, 0.9))
+    flat_part = Fingerprint(PHASH256, bytes(32), Variant.CROP_1X1, (0.0, 0.2, 1.0, 0.8))
+    robust = Fingerprint(CodeKind("sscd512", "1-240436cc531e", 512), bytes(64))
+    recorded = opt_outs.record(
+        [[part, CODES[0], flat_part, robust]], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now
+    )
+    assert recorded.receipt.opt_out().pictures == ((CODES[0],),)
+    assert opt_outs.registry.hidden_codes(PHASH256) == (CODES[0].bits,)
+    with pytest.raises(NotACodeError, match="of the whole"):
+        opt_outs.record([[part, robust]], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now)
+    assert opt_outs.registry.log_size() == 1
 
 
 def test_the_same_picture_again_is_an_opt_out_of_the_same_shape(opt_outs: OptOuts, now: datetime) -> None:
