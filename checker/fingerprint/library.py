@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from PIL import Image
 
 from checker.errors import InputError
 from checker.fingerprint.decode import decode_image
-from checker.fingerprint.hashes import is_plain, phash256
-from checker.fingerprint.pictures import fingerprint_bytes, fingerprint_file
+from checker.fingerprint.pictures import Depth, fingerprint_bytes, fingerprint_file, picture_of
+from checker.fingerprint.robust import RobustModel
 from checker.model import Picture, Sha256, Unreadable
 from checker.settings import Settings
 
@@ -41,9 +42,9 @@ def fingerprint(source: Source, *, settings: Settings | None = None) -> Picture 
     """
     limits = settings or Settings()
     if isinstance(source, bytes | bytearray | memoryview):
-        return fingerprint_bytes(bytes(source), limits)
+        return fingerprint_bytes(bytes(source), limits, depth=Depth.WHOLE)
     if isinstance(source, str | os.PathLike):
-        return fingerprint_file(Path(source), limits)
+        return fingerprint_file(Path(source), limits, depth=Depth.WHOLE)
     if isinstance(source, np.ndarray):
         source = _image_of(source)
     if not isinstance(source, Image.Image):
@@ -54,20 +55,13 @@ def fingerprint(source: Source, *, settings: Settings | None = None) -> Picture 
 
 
 def _of_pixels(image: Image.Image, settings: Settings) -> Picture | Unreadable:
-    pixels = decode_image(image, settings)
+    model = RobustModel.of(settings)
+    pixels = decode_image(image, settings, view=model is not None)
     if isinstance(pixels, Unreadable):
         return pixels
     raw = image.tobytes()
-    code = phash256(pixels)
-    return Picture(
-        sha256=Sha256(hashlib.sha256(raw).hexdigest()),
-        byte_size=len(raw),
-        width=pixels.width,
-        height=pixels.height,
-        format="",
-        fingerprints=(code,),
-        plain=is_plain(pixels, code),
-    )
+    picture = picture_of(pixels, Sha256(hashlib.sha256(raw).hexdigest()), len(raw), model=model, depth=Depth.WHOLE)
+    return replace(picture, format="")
 
 
 def _image_of(array: npt.NDArray[Any]) -> Image.Image:

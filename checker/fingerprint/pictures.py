@@ -7,11 +7,15 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from pathlib import Path
 
+from checker.fingerprint.asked import Question
 from checker.fingerprint.decode import Decoder, InProcessDecoder
 from checker.fingerprint.hashes import is_plain, phash256
-from checker.model import Picture, Sha256, Unreadable, UnreadableReason
+from checker.fingerprint.robust import RobustModel
+from checker.fingerprint.stored import stored_codes, whole_robust_code
+from checker.model import Fingerprint, Picture, Pixels, Sha256, Unreadable, UnreadableReason
 from checker.settings import Settings
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif"})
@@ -21,31 +25,81 @@ OTHER_PICTURE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".tif", ".tiff", 
 leave a folder of HEIC photos out would answer "not found" about nothing."""
 
 
-def fingerprint_bytes(body: bytes, settings: Settings, *, decoder: Decoder | None = None) -> Picture | Unreadable:
+class Depth(Enum):
+    """How much of a picture is coded."""
+
+    HASH = "hash"
+    """phash256 of the whole: what opt-outs name, and what `honour` filters by."""
+    WHOLE = "whole"
+    """Every kind of code, of the whole."""
+    STORED = "stored"
+    """Everything that a stored picture is found by (docs/decisions.md, 16)."""
+    STORED_LEAN = "stored-lean"
+    """The same without platform crops, for a large corpus."""
+
+    @classmethod
+    def stored(cls, pictures: int, settings: Settings) -> Depth:
+        """How the next picture of a corpus of this many is coded."""
+        return cls.STORED if pictures < settings.stored_crops_images_max else cls.STORED_LEAN
+
+
+def fingerprint_bytes(
+    body: bytes, settings: Settings, *, decoder: Decoder | None = None, depth: Depth = Depth.HASH
+) -> Picture | Unreadable:
     """Decode `body` and make its codes.
 
     Returns:
         The picture (`plain` where its code says too little), or the reason why there is none.
+    Raises:
+        InputError: the settings name a model for sscd512 that cannot be used.
     """
-    pixels = (decoder or InProcessDecoder(settings)).decode(body)
+    model = None if depth is Depth.HASH else RobustModel.of(settings)
+    needs_view = model is not None or depth in (Depth.STORED, Depth.STORED_LEAN)
+    pixels = (decoder or InProcessDecoder(settings)).decode(body, view=needs_view)
     if isinstance(pixels, Unreadable):
         return pixels
+    return picture_of(pixels, Sha256(hashlib.sha256(body).hexdigest()), len(body), model=model, depth=depth)
+
+
+def picture_of(pixels: Pixels, sha256: Sha256, byte_size: int, *, model: RobustModel | None, depth: Depth) -> Picture:
+    """The codes of decoded pixels. A plain picture gets the one that shows that it is."""
     code = phash256(pixels)
+    plain = is_plain(pixels, code)
+    codes: tuple[Fingerprint, ...] = (code,)
+    tiles = None
+    if not plain and depth in (Depth.STORED, Depth.STORED_LEAN):
+        codes, tiles = stored_codes(pixels, model, crops=depth is Depth.STORED)
+    elif not plain and model:
+        codes = (code, *whole_robust_code(pixels, model))
     return Picture(
-        sha256=Sha256(hashlib.sha256(body).hexdigest()),
-        byte_size=len(body),
+        sha256=sha256,
+        byte_size=byte_size,
         width=pixels.width,
         height=pixels.height,
         format=pixels.format,
-        fingerprints=(code,),
-        plain=is_plain(pixels, code),
+        fingerprints=codes,
+        plain=plain,
+        tiles=tiles,
     )
 
 
-def fingerprint_file(path: Path, settings: Settings, *, decoder: Decoder | None = None) -> Picture | Unreadable:
+def fingerprint_file(
+    path: Path, settings: Settings, *, decoder: Decoder | None = None, depth: Depth = Depth.HASH
+) -> Picture | Unreadable:
     """As `fingerprint_bytes`, from a file; reads no more of it than the size limit and one byte."""
     body = read_picture_file(path, settings)
-    return body if isinstance(body, Unreadable) else fingerprint_bytes(body, settings, decoder=decoder)
+    return body if isinstance(body, Unreadable) else fingerprint_bytes(body, settings, decoder=decoder, depth=depth)
+
+
+def question_of(body: bytes, settings: Settings, *, decoder: Decoder | None = None) -> Question | Unreadable:
+    """Decode `body` into something to look up.
+
+    Raises:
+        InputError: the settings name a model for sscd512 that cannot be used.
+    """
+    model = RobustModel.of(settings)
+    pixels = (decoder or InProcessDecoder(settings)).decode(body, view=True)
+    return pixels if isinstance(pixels, Unreadable) else Question(pixels, model)
 
 
 def read_picture_file(path: Path, settings: Settings) -> bytes | Unreadable:

@@ -1,0 +1,122 @@
+"""What is asked with: the same parts as are stored (`stored`), in eight orientations, and the pixels to verify by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from checker.fingerprint.alignment import GREY_SIDE_PX
+from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned, turned_bits
+from checker.fingerprint.hashes import is_flat, is_plain, phash256
+from checker.fingerprint.rectangle import Rectangle
+from checker.fingerprint.robust import RobustModel
+from checker.fingerprint.stored import SAME_CONTENT, crop_of
+from checker.fingerprint.views import View, content_of, contents, grey_image, platform_crops, pressed, seen
+from checker.model import Box, Fingerprint, Pixels, Variant
+from checker.report import Orientation
+
+CODES_MAX = 64
+"""As many as one look-up may ask the whole index with (docs/decisions.md, 16)."""
+_SUREST = (Variant.WHOLE, Variant.TRIMMED, Variant.INNER)
+_CROP_TURNS = (Orientation.AS_IS, Orientation.MIRRORED)
+QUARTERS = (Orientation.AS_IS, Orientation.TURNED_90, Orientation.TURNED_180, Orientation.TURNED_270)
+"""The descriptor was trained to take a mirrored picture for the same, so four turns stand for eight orientations."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AskedCode:
+    """One of the codes that a picture is looked up by."""
+
+    bits: bytes
+    orientation: Orientation
+    """How the picture was turned before it was coded, so: how a copy lies that has this code."""
+    variant: Variant = Variant.WHOLE
+    crop: Box | None = None
+    """The part of the asked picture that was coded; None: all of it."""
+    box: Rectangle | None = None
+    """The same in pixels of the view. None: the code came without a picture."""
+
+
+class Question:
+    """A picture to be looked up. Holds its pixels, so it lives no longer than the answer takes."""
+
+    def __init__(self, pixels: Pixels, model: RobustModel | None) -> None:
+        self._pixels = pixels
+        self._views = contents(pixels)
+        self._model = model
+
+    @cached_property
+    def codes(self) -> tuple[AskedCode, ...]:
+        """phash256 codes, at most 64: every content in eight orientations, platform crops as they are and mirrored."""
+        whole = self._views[0].box
+        surest = [view for view in self._views if view.variant in _SUREST]
+        guesses = [view for view in self._views if view.variant not in _SUREST]
+        content = self.content
+        labels = [(view, turn) for view in surest for turn in Orientation]
+        labels += [(view, turn) for view in platform_crops(self._pixels, self.whole) for turn in _CROP_TURNS]
+        labels += [(view, turn) for view in guesses for turn in Orientation]
+        if content is not self.whole:
+            labels += [(view, turn) for view in platform_crops(self._pixels, content) for turn in _CROP_TURNS]
+        labels = [(view, turn) for view, turn in labels if not is_flat(view.grey64)][:CODES_MAX]
+        plain = {id(view): coefficients(view.grey64) for view, _ in labels}
+        bits = codes_of(np.array([turned(plain[id(view)], turn) for view, turn in labels]))
+        return tuple(
+            AskedCode(row.tobytes(), turn, view.variant, crop_of_any(view, whole), view.box)
+            for row, (view, turn) in zip(bits, labels, strict=True)
+        )
+
+    @cached_property
+    def robust(self) -> tuple[AskedCode, ...]:
+        """sscd512 codes: the whole, the content in four turns. Empty without the extra."""
+        if self._model is None:
+            return ()
+        view, whole, content = seen(self._pixels), self._views[0], self.content
+        labels = [(content, turn) for turn in QUARTERS]
+        if whole.box.overlap(content.box) <= SAME_CONTENT:
+            labels.insert(0, (whole, Orientation.AS_IS))
+        pictures = [
+            np.ascontiguousarray(turn_pixels(view[v.box.top : v.box.bottom, v.box.left : v.box.right], turn))
+            for v, turn in labels
+        ]
+        return tuple(
+            AskedCode(bits, turn, v.variant, crop_of(v, whole.box), v.box)
+            for bits, (v, turn) in zip(self._model.codes(pictures), labels, strict=True)
+        )
+
+    @cached_property
+    def plain(self) -> bool:
+        """Is there too little in it to tell it from other pictures? Then it is not looked up."""
+        return is_plain(self._pixels, phash256(self._pixels))
+
+    @property
+    def content(self) -> View:
+        """The photo itself, without what stands around it."""
+        return content_of(self._views)
+
+    @property
+    def whole(self) -> View:
+        """All of the picture."""
+        return self._views[0]
+
+    def grey(self, box: Rectangle, *, tilt_degrees: float = 0.0) -> npt.NDArray[np.uint8]:
+        """A part in grey, (128, 128), for `alignment.Windows`; tilted counter-clockwise about its middle."""
+        image = grey_image(self._pixels)
+        if tilt_degrees:
+            image = image.crop((box.left, box.top, box.right, box.bottom))
+            image = image.rotate(tilt_degrees, Image.Resampling.BILINEAR)
+            box = Rectangle(0, 0, box.width, box.height)
+        return pressed(image, box, GREY_SIDE_PX)
+
+
+def turned_codes(code: Fingerprint) -> tuple[AskedCode, ...]:
+    """The eight orientations of a phash256 code that came without its picture; see `cosine.turned_bits`."""
+    return tuple(AskedCode(bits, turn) for bits, turn in zip(turned_bits(code.bits), Orientation, strict=True))
+
+
+def crop_of_any(view: View, whole: Rectangle) -> Box | None:
+    """As `crop_of`; a part that is as good as the whole counts as the whole."""
+    return None if view.box.overlap(whole) > 0.97 else view.box.fractions(whole.width, whole.height)

@@ -1,0 +1,73 @@
+"""Codes of unrelated photos that come with the package: what "near by chance" looks like.
+
+background.npz holds codes only, of photos in the public domain (studio portraits, objects, places), made by
+benchmarks/background.py, which names every source. A query is compared with all of them, so that a portrait before a
+curtain is judged by other portraits before curtains and not by the mean of all photos.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from checker.model import CodeKind
+
+FILE = Path(__file__).with_name("background.npz")
+TAIL_SHARE = 0.02
+SCALE_BITS_MIN = 2.0
+"""A tail thinner than this was fitted to ties, not to a tail."""
+
+Distances = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Null:
+    """How near unrelated pictures come to one picture: the lower tail of its distances to the background.
+
+    Below `edge` lies a known share of the background; further down the share falls by e every `scale` bits. The tail of
+    a light-tailed distribution over a high threshold is exponential or thinner (Pickands 1975; Balkema and de Haan
+    1974), so a small chance comes out too large rather than too small. docs/benchmarks.md has the calibration.
+    """
+
+    sorted_distances: Distances
+    edge: float
+    scale: float
+
+    @classmethod
+    def of(cls, distances: Distances, *, copies_within: int) -> Null:
+        """Fit to distances from one picture to the background, (n,); those of its own copies in there are left out."""
+        far = np.sort(distances[distances > copies_within])
+        count = max(1, round(TAIL_SHARE * len(far)))
+        edge = float(far[count])
+        return cls(far, edge, max(SCALE_BITS_MIN, edge - float(far[:count].mean())))
+
+    def chance(self, distance: float) -> float:
+        """The chance that one unrelated picture lies at least this near, 0 to 1."""
+        count = len(self.sorted_distances)
+        if distance >= self.edge:
+            return float(np.searchsorted(self.sorted_distances, distance, side="right")) / count
+        below = max(1, round(TAIL_SHARE * count)) / count
+        return below * float(np.exp((distance - self.edge) / self.scale))
+
+
+@cache
+def background(kind: CodeKind) -> npt.NDArray[np.uint64] | None:
+    """The background's codes of one kind, (n, bits / 64) words. None: it has none of this kind and version."""
+    with np.load(FILE, allow_pickle=False) as file:
+        if f"{kind.name}.{kind.version}" not in file:
+            return None
+        codes: npt.NDArray[np.uint8] = file[f"{kind.name}.{kind.version}"]
+    return codes.view(np.uint64)
+
+
+def distances_to(codes: npt.NDArray[np.uint64], queries: list[bytes]) -> Distances:
+    """From each background picture to the nearest of the queries, (n,)."""
+    asked = np.array([np.frombuffer(query, dtype=np.uint64) for query in queries])
+    nearest = np.full(len(codes), codes.shape[1] * 64, dtype=np.int64)
+    for query in asked:
+        np.minimum(nearest, np.bitwise_count(codes ^ query).sum(axis=1, dtype=np.int64), out=nearest)
+    return nearest

@@ -1,0 +1,94 @@
+"""How likely is it that an unrelated picture lies this near? One number for both codes and the tiles.
+
+    phash256    the asked picture's own null: its distances to the background (fingerprint/background.py)
+    sscd512     the same, and the stored picture's own null; the larger chance counts, since either may be a portrait
+                that looks like all portraits
+    tiles       measured on the pairs that the robust code takes for copies and that are none
+
+Expected chance matches = pictures in the corpus x chance, as BLAST's E-value (Karlin and Altschul 1990). The chances of
+the two codes are multiplied: that of the tiles was measured on pairs which the robust code already holds for copies.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+
+import numpy as np
+
+from checker.fingerprint.asked import AskedCode
+from checker.fingerprint.background import Null, background, distances_to
+from checker.matching.placement import Placement
+from checker.model import PHASH256, CodeKind
+
+COPY_BITS = {PHASH256.name: 31, "sscd512": 75}
+"""Pictures of the background that lie this near to the asked one are copies of it and no part of its null."""
+BULK_CHANCE = 0.05
+"""A code that every twentieth unrelated picture reaches says nothing for a copy: it lies in the bulk of its null."""
+CHANCE_MIN = 1e-30
+
+# Of tiles, by how many tiles were asked: the distance that one unrelated pair in a hundred reaches among those that
+# the robust code takes for copies, and the bits over which the share falls by e (docs/benchmarks.md, calibration).
+_TILES_EDGE_BITS = {1: 64.0, 2: 56.0, 4: 63.0, 7: 76.0}
+_TILES_SCALE_BITS = 5.0
+_TILES_EDGE_CHANCE = 0.01
+
+
+class Chances:
+    """The nulls of one question. Made once a question, used for all its candidates."""
+
+    def __init__(self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], robust_kind: CodeKind | None):
+        self._codes = codes
+        self._robust = robust
+        self._robust_kind = robust_kind
+
+    def of_phash(self, distance_bits: int) -> float:
+        """The chance that some code of an unrelated picture lies this near to some code of the question."""
+        null = self._phash_null
+        return 1.0 if null is None else max(CHANCE_MIN, null.chance(distance_bits))
+
+    def of_robust(self, distance_bits: int, stored: bytes) -> float:
+        """The same for sscd512, by the asked and by the stored picture's null. 1: there is no background for it."""
+        null = self._robust_null
+        if null is None:
+            return 1.0
+        return max(CHANCE_MIN, null.chance(distance_bits), self._stored_null(stored).chance(distance_bits))
+
+    def robust_edge(self) -> float:
+        """The distance that one unrelated picture in fifty reaches; further away nothing is looked for."""
+        null = self._robust_null
+        return null.edge if null else 0.0
+
+    @cached_property
+    def _phash_null(self) -> Null | None:
+        return _null(PHASH256, [code.bits for code in self._codes])
+
+    @cached_property
+    def _robust_null(self) -> Null | None:
+        if self._robust_kind is None or not self._robust:
+            return None
+        return _null(self._robust_kind, [code.bits for code in self._robust])
+
+    def _stored_null(self, stored: bytes) -> Null:
+        assert self._robust_kind
+        null = _null(self._robust_kind, [stored])
+        assert null
+        return null
+
+
+def of_placement(placement: Placement) -> float:
+    """The chance that the tiles of an unrelated but similar picture agree this well somewhere in the asked one."""
+    if placement.tiles == 0:
+        return 1.0
+    edge = next(bits for tiles, bits in sorted(_TILES_EDGE_BITS.items(), reverse=True) if placement.tiles >= tiles)
+    chance = _TILES_EDGE_CHANCE * math.exp((placement.distance_bits - edge) / _TILES_SCALE_BITS)
+    return min(1.0, max(CHANCE_MIN, chance))
+
+
+def _null(kind: CodeKind, queries: list[bytes]) -> Null | None:
+    codes = background(kind)
+    if codes is None:
+        return None
+    distances = distances_to(codes, queries)
+    null: Null = Null.of(np.asarray(distances), copies_within=COPY_BITS[kind.name])
+    return null
