@@ -2,18 +2,20 @@
 
 Rules: a possible copy is shown apart and never counted as found; a withheld place has one wording whatever the reason;
 "first" always says that it was we who saw it; addresses are text, because whoever follows one shows himself to the
-site (a stalker may have planted it).
+site (a stalker may have planted it). What was tried is told from the codes that were compared, not from a text
+that somebody has to remember to change.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from api.words import Words
+from checker.commands.odds import one_in
 from checker.console import printable
-from checker.model import Sighting, Stance, Use
+from checker.model import ROBUST_NAME, Box, Sighting, Stance, Use
 from checker.report import Coverage, Match, MatchKind, Orientation, Report
 
 STALE_AFTER = timedelta(days=30)
@@ -40,9 +42,14 @@ class Copy:
     """One match."""
 
     title: str
+    part: str | None
+    """Which part of the one is the other, where it is not all of both."""
+    frame: str | None
+    """The part of the asked photo that the copy shows, as "0.1,0,0.9,1", for the script that draws it."""
+    mirrored: bool
     places: tuple[Place, ...]
     withheld: str | None
-    chance: str | None
+    sureness: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +61,35 @@ class Answer:
     copies: tuple[Copy, ...]
     possible: tuple[Copy, ...]
     coverage: tuple[str, ...]
+    reach: tuple[str, ...]
+    sent: str
 
 
-def answer_words(report: Report, words: Words, *, now: datetime) -> Answer:
-    """Put a report into words."""
+def answer_words(report: Report, words: Words, *, now: datetime, by_codes: bool = False) -> Answer:
+    """Put a report into words.
+
+    Args:
+        by_codes: the asker sent codes and kept the photo, so less was tried.
+    """
     sure = tuple(_copy(m, words) for m in report.matches if m.kind is not MatchKind.POSSIBLE)
     possible = tuple(_copy(m, words) for m in report.matches if m.kind is MatchKind.POSSIBLE)
-    parts = []
-    if sure:
-        parts.append(words.count("answer.found", len(sure)))
-    if possible:
-        parts.append(words.count("answer.possible", len(possible)))
-    heading = words.say("answer.found", what=", ".join(parts)) if sure else words.say("answer.not-found")
-    return Answer(bool(sure), heading, sure, possible, coverage_words(report.coverage, words, now=now))
+    return Answer(
+        found=bool(sure),
+        heading=words.count("answer.found", len(sure)) if sure else words.say("answer.not-found"),
+        copies=sure,
+        possible=possible,
+        coverage=coverage_words(report.coverage, words, now=now),
+        reach=reach_words(report.coverage.checks, words, by_codes=by_codes),
+        sent=words.say("answer.sent-codes" if by_codes else "answer.sent"),
+    )
+
+
+def reach_words(checks: Collection[str], words: Words, *, by_codes: bool = False) -> tuple[str, ...]:
+    """Which copies a look-up knows and which it misses, in sentences, by the kinds of code that it compares."""
+    if by_codes:
+        return (words.say("reach.codes"), words.say("reach.never"))
+    robust = "reach.robust" if ROBUST_NAME in checks else "reach.plain"
+    return tuple(words.say(key) for key in ("reach.always", robust, "reach.never"))
 
 
 def coverage_words(coverage: Coverage, words: Words, *, now: datetime) -> tuple[str, ...]:
@@ -101,10 +124,36 @@ def _copy(match: Match, words: Words) -> Copy:
     if match.withheld:
         month = words.month(match.withheld.first_seen_month)
         withheld = words.count("answer.withheld", match.withheld.count, month=month)
-    chance = None
-    if match.expected_chance_matches is not None:
-        chance = words.say("answer.chance", expected=f"{match.expected_chance_matches:.1g}")
-    return Copy(title, tuple(_place(s, words) for s in match.sightings), withheld, chance)
+    return Copy(
+        title=title,
+        part=_part(match, words),
+        frame=_frame(match.crop) if match.crop else None,
+        mirrored=match.orientation.value.startswith(Orientation.MIRRORED.value),
+        places=tuple(_place(s, words) for s in match.sightings),
+        withheld=withheld,
+        sureness=_sureness(match, words),
+    )
+
+
+def _part(match: Match, words: Words) -> str | None:
+    if match.kind is MatchKind.SAME or not (match.crop or match.stored_crop):
+        return None  # the same photo with and without a border is still the whole photo
+    if match.crop and match.stored_crop:
+        return words.say("part.shared")
+    return words.say("part.of-yours" if match.crop else "part.of-it")
+
+
+def _frame(crop: Box) -> str:
+    return ",".join(f"{value:.4f}" for value in crop)
+
+
+def _sureness(match: Match, words: Words) -> str | None:
+    if match.codes_disagree:
+        return words.say("sure.codes-disagree")
+    if match.kind is MatchKind.POSSIBLE or match.expected_chance_matches is None:
+        return None  # the section of possible copies says that they are not sure
+    number = one_in(match.expected_chance_matches)
+    return words.say("sure.chance", number=words.number(number)) if number else None
 
 
 def _place(sighting: Sighting, words: Words) -> Place:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from hibs_command import CHECKOUT, Hibs
-from PIL import Image
+from PIL import Image, ImageOps
 
 from checker.console import ExitCode
 from checker.settings import Settings
@@ -24,6 +24,7 @@ def example(images: Path, tmp_path: Path) -> Path:
         (tmp_path / "seen" / name).write_bytes((images / name).read_bytes())
     photo = Image.open(images / "astronaut.jpg")
     photo.resize((photo.width // 2, photo.height // 2)).save(tmp_path / "selfie.jpg", quality=60)
+    ImageOps.mirror(Image.open(images / "coffee.jpg")).save(tmp_path / "mirrored.jpg", quality=90)
     (tmp_path / "holiday.jpg").write_bytes((images / "rocket.jpg").read_bytes())
     return tmp_path
 

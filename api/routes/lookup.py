@@ -50,7 +50,7 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
         else:
             report = await _by_picture(body.data, service)
     if wants_page(request):
-        answer = answer_words(report, service.pages.words, now=service.clock())
+        answer = answer_words(report, service.pages.words, now=service.clock(), by_codes=body.is_json)
         page = service.pages.html("answer.html", answer=answer)
         return HTMLResponse(_padded(page.encode()))
     return Response(_padded(json.dumps(report_document(report)).encode()), media_type="application/json")

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.answers import coverage_words
+from api.answers import coverage_words, reach_words
 from api.deps import ServiceDep
 from api.problems import STATUS, ProblemError, ProblemKind
 from checker.model import Use
@@ -75,7 +75,8 @@ async def privacy(service: ServiceDep) -> Response:
 @router.get("/about")
 async def about(service: ServiceDep) -> Response:
     """Photos, never faces; what an answer means and what must not be concluded."""
-    return service.pages.page("about.html")
+    coverage = await run_in_threadpool(service.checker.coverage)
+    return service.pages.page("about.html", reach=reach_words(coverage.checks, service.pages.words))
 
 
 @router.get("/docs")

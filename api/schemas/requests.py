@@ -16,7 +16,7 @@ from api.problems import ProblemError, ProblemKind
 from api.words import words
 from checker.errors import NotACodeError
 from checker.fingerprint import parse_code
-from checker.model import Fingerprint, Use
+from checker.model import PHASH256, ROBUST_NAME, Fingerprint, Use
 from checker.optout.entry import USES
 
 DEFAULT_USES = tuple(use for use in Use if use in USES)
@@ -45,10 +45,22 @@ class CodesIn(Strict):
     phash256: CodeIn
 
 
-class LookupIn(Strict):
-    """A look-up by codes."""
+class LookupCodesIn(CodesIn):
+    """The same with the second kind. An opt-out names pictures by phash256 alone, so it has no place there."""
 
-    codes: CodesIn
+    sscd512: Annotated[
+        CodeIn | None,
+        Field(
+            description="128 hex digits; its version names the model, as `1-240436cc531e`. Codes of another model "
+            "than the one in use here are never near."
+        ),
+    ] = None
+
+
+class LookupIn(Strict):
+    """A look-up by codes: it finds less than the picture itself, of which also parts are tried."""
+
+    codes: LookupCodesIn
 
 
 class PictureIn(Strict):
@@ -120,8 +132,11 @@ def read_codes(codes: CodesIn) -> tuple[Fingerprint, ...]:
     Raises:
         ProblemError: not-a-code.
     """
+    given = {PHASH256.name: codes.phash256}
+    if isinstance(codes, LookupCodesIn) and codes.sscd512:
+        given[ROBUST_NAME] = codes.sscd512
     try:
-        return (parse_code("phash256", codes.phash256.version, codes.phash256.hex),)
+        return tuple(parse_code(kind, code.version, code.hex) for kind, code in given.items())
     except NotACodeError:
         # Its message quotes the kind and version that were given.
         raise ProblemError(ProblemKind.NOT_A_CODE) from None

@@ -32,6 +32,11 @@ WITHDRAW_CODE = HTTPBase(
 
 Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", description="UTC.")]
 Base64Url = Annotated[str, Field(pattern="^[A-Za-z0-9_-]*$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+BoxTold = Annotated[
+    list[Share],
+    Field(min_length=4, max_length=4, description="x0, y0, x1, y1 as shares of width and height, from the top left."),
+]
 Stance = Literal["allow", "deny", "conditional", "unspecified", "unknown"]
 
 
@@ -47,7 +52,7 @@ class CoverageTold(Told):
     images: int
     sources: int
     newest: Time | None
-    checks: list[str]
+    checks: Annotated[list[str], Field(description="Kinds of code that were compared: phash256, sscd512.")]
 
 
 class SourceTold(Told):
@@ -89,12 +94,40 @@ class WithheldTold(Told):
 class MatchTold(Told):
     """A picture that is near. `withheld` is there exactly when `where` is "withheld"."""
 
-    handle: str
-    kind: Literal["same", "edited", "possible"]
-    orientation: str
-    crop: list[float] | None
-    codes: Annotated[dict[str, int], Field(description="Distances in bits.")]
-    expected_chance_matches: float | None
+    handle: Annotated[str, Field(description="Opens `GET /v1/images/{handle}` for a day.")]
+    kind: Annotated[
+        Literal["same", "edited", "possible"],
+        Field(description="`possible` is not counted as found: too little agrees, or the codes disagree."),
+    ]
+    orientation: Annotated[
+        Literal[
+            "as-is",
+            "turned-90",
+            "turned-180",
+            "turned-270",
+            "mirrored",
+            "mirrored-turned-90",
+            "mirrored-turned-180",
+            "mirrored-turned-270",
+        ],
+        Field(description="How the copy lies, as seen from the asked photo: mirrored first, then turned clockwise."),
+    ]
+    crop: Annotated[BoxTold | None, Field(description="The part of the asked photo that it shows; null: all.")]
+    stored_crop: Annotated[
+        BoxTold | None, Field(description="The part of it that is the asked photo; null: all, or not told.")
+    ]
+    codes: Annotated[
+        dict[Literal["phash256", "sscd512"], int],
+        Field(description="Distances in bits, of 256 and of 512. Either may be missing."),
+    ]
+    codes_disagree: Annotated[bool, Field(description="One code says near, another or the tiles that it is not.")]
+    expected_chance_matches: Annotated[
+        float | None,
+        Field(
+            description="How many unrelated pictures chance would bring this near in a collection of this size. Holds "
+            "for honest pictures: codes can be forged. null: nothing was compared (a handle)."
+        ),
+    ]
     where: Literal["shown", "withheld"]
     sightings: list[SightingTold]
     withheld: WithheldTold | None = None

@@ -78,6 +78,7 @@ form?.addEventListener("submit", async (event) => {
   if (!response.ok) return void tell(status, await problemSentence(response), true);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   answer.replaceChildren(...page.body.children);
+  if (!preview.hidden) for (const figure of answer.querySelectorAll(".own")) draw(figure);
   tell(status, words.answered);
   show(byId("no"));
   show(button, false); // the same photo would get the same answer
@@ -85,6 +86,19 @@ form?.addEventListener("submit", async (event) => {
   for (const part of ["ground", "sent"]) show(byId(part), false);
   answer.focus();
 });
+
+/** Draw the photo, which is on the device anyway, with a frame around the part that was found. */
+function draw(figure) {
+  const [left, top, right, bottom] = figure.dataset.frame.split(",").map((share) => `${100 * share}%`);
+  const frame = document.createElement("span");
+  Object.assign(frame.style, { left, top, width: `calc(${right} - ${left})`, height: `calc(${bottom} - ${top})` });
+  frame.className = "frame";
+  const photo = new Image();
+  photo.src = preview.src;
+  photo.alt = preview.alt;
+  figure.firstElementChild.replaceChildren(photo, frame);
+  show(figure);
+}
 
 /** Send the photo. Null: nobody could be reached. */
 async function post(path, headers) {

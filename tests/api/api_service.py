@@ -6,16 +6,19 @@ PYTEST_DONT_REWRITE.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from checker.fingerprint import fingerprint_file
+from checker.fingerprint import Depth, fingerprint_file
+from checker.fingerprint.robust import RobustModel
 from checker.model import (
     Finding,
     FoundLink,
@@ -37,14 +40,28 @@ HOSTILE_CAPTION = "<img src=x onerror=alert(1)> \u202egnp.exe \x1b]0;x\x07"
 JPEG = {"Content-Type": "image/jpeg"}
 
 
+CHECKS = ["phash256", "sscd512"] if RobustModel.of(Settings()) else ["phash256"]
+"""The second kind of code runs where the extra is installed."""
+
+
 def picture(name: str) -> Picture:
+    """A photo with the code that look-ups and opt-outs by code carry."""
     found = fingerprint_file(IMAGES / name, Settings())
     assert isinstance(found, Picture)
     return found
 
 
+def visible(page: str) -> str:
+    """What a reader sees of a page, in one line."""
+    without_data = re.sub(r"<script.*?</script>", " ", page, flags=re.DOTALL)
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", without_data)))
+
+
 def seen(name: str) -> PictureSeen:
-    return PictureSeen(picture(name), servable=True)
+    """A photo with everything that a stored one is found by."""
+    found = fingerprint_file(IMAGES / name, Settings(), depth=Depth.STORED)
+    assert isinstance(found, Picture)
+    return PictureSeen(found, servable=True)
 
 
 @pytest.fixture(scope="session")

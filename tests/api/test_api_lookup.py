@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from api_service import JPEG, Clock, Opener, TestClient, picture
-from PIL import Image
+from api_service import CHECKS, IMAGES, JPEG, Clock, Opener, TestClient, picture
+from PIL import Image, ImageOps
 
+from checker.fingerprint import Depth, fingerprint_file
+from checker.model import Picture
 from checker.records.folder import DataFolder
+from checker.settings import Settings
 
 pytest_plugins = ("api_service",)
 JSON = {"Content-Type": "application/json"}
@@ -31,7 +35,7 @@ def test_a_copy_is_found_with_what_where_since_when_and_what_was_said(service: T
         "images": 2,
         "sources": 2,
         "newest": "2026-11-20T12:00:00Z",
-        "checks": ["phash256"],
+        "checks": CHECKS,
     }
     (match,) = report["matches"]
     assert match["kind"] == "same"
@@ -46,6 +50,71 @@ def test_a_copy_is_found_with_what_where_since_when_and_what_was_said(service: T
 def test_a_copy_is_found_by_its_code_alone(service: TestClient) -> None:
     answer = service.post("/v1/lookups", content=code_body(picture("chelsea.jpg").fingerprints[0].hex), headers=JSON)
     assert [match["codes"] for match in answer.json()["matches"]] == [{"phash256": 0}]
+
+
+ANOTHER_MODEL = {"version": "1-0123456789ab", "hex": "5a" * 64}
+
+
+def both_kinds(name: str) -> dict[str, dict[str, str]]:
+    """What `hibs fingerprint --json` writes of a photo."""
+    found = fingerprint_file(IMAGES / name, Settings(), depth=Depth.WHOLE)
+    assert isinstance(found, Picture)
+    return {code.kind.name: {"version": code.kind.version, "hex": code.hex} for code in found.fingerprints}
+
+
+def test_codes_of_every_kind_that_the_command_makes_are_compared(service: TestClient) -> None:
+    answer = service.post("/v1/lookups", json={"codes": both_kinds("chelsea.jpg")})
+    assert [match["codes"] for match in answer.json()["matches"]] == [dict.fromkeys(CHECKS, 0)]
+
+
+def test_a_code_of_another_model_is_read_and_never_near(service: TestClient) -> None:
+    codes = {"phash256": both_kinds("chelsea.jpg")["phash256"], "sscd512": ANOTHER_MODEL}
+    answer = service.post("/v1/lookups", json={"codes": codes})
+    assert [match["codes"] for match in answer.json()["matches"]] == [{"phash256": 0}]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"version": "1-0123456789ab", "hex": "5a" * 32},
+        {"version": "1-0123456789ab", "hex": "zz" * 64},
+        {"version": "1", "hex": "5a" * 64},
+        {"version": "1-0123456789AB", "hex": "5a" * 64},
+    ],
+    ids=["too short", "no digits", "no model", "capital digits of the model"],
+)
+def test_what_is_no_code_of_the_second_kind_is_refused(service: TestClient, code: dict[str, str]) -> None:
+    codes = {"phash256": both_kinds("chelsea.jpg")["phash256"], "sscd512": code}
+    answer = service.post("/v1/lookups", json={"codes": codes})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/not-a-code")
+
+
+def test_the_second_kind_alone_is_no_question_and_no_opt_out(service: TestClient) -> None:
+    alone = service.post("/v1/lookups", json={"codes": {"sscd512": ANOTHER_MODEL}})
+    assert (alone.status_code, alone.json()["places"]) == (422, ["codes.phash256"])
+    codes = {"phash256": both_kinds("chelsea.jpg")["phash256"], "sscd512": ANOTHER_MODEL}
+    assert service.post("/v1/opt-outs", json={"codes": codes}).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("edit", "orientation", "part"),
+    [
+        (ImageOps.mirror, "mirrored", False),
+        (lambda image: image.rotate(-90, expand=True), "turned-270", False),
+        (lambda image: ImageOps.expand(image, 30, "white"), "as-is", True),
+    ],
+    ids=["mirrored", "turned clockwise", "framed"],
+)
+def test_a_copy_that_was_turned_or_framed_is_found_with_how_it_lies(
+    service: TestClient, edit: Callable[[Image.Image], Image.Image], orientation: str, part: bool
+) -> None:
+    """The copy lies as seen from the asked photo: one that was turned to the right sees it turned to the left."""
+    edited = png(edit(Image.open(IMAGES / "rocket.jpg").convert("RGB")))
+    (match,) = service.post("/v1/lookups", content=edited, headers=JPEG).json()["matches"]
+    assert match["kind"] in ("same", "edited")
+    assert (match["orientation"], match["crop"] is not None) == (orientation, part)
+    assert match["codes_disagree"] is False
+    assert 0 <= match["expected_chance_matches"] < 1e-6
 
 
 def test_not_found_carries_coverage(service: TestClient, coffee: bytes) -> None:

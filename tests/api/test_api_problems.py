@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from api_service import IMAGES, JPEG, TestClient
+from PIL import Image, ImageOps
 
 from api.problems import STATUS, ProblemKind
 from api.schemas.told import (
@@ -23,6 +25,7 @@ from api.schemas.told import (
     Told,
 )
 from api.server import QuietFormatter
+from checker.report import Orientation
 
 pytest_plugins = ("api_service",)
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
@@ -117,10 +120,15 @@ def test_openapi_describes_what_is_answered(service: TestClient, chelsea: bytes)
     found = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()
     header = {"Authorization": f"Receipt {recorded['withdraw_code']}"}
     hidden = service.post("/v1/lookups", content=(IMAGES / "rocket.jpg").read_bytes(), headers=JPEG).json()
+    wider = ImageOps.expand(Image.open(IMAGES / "chelsea.jpg"), 30, "white")
+    wider.save(out := io.BytesIO(), "PNG")
+    framed = service.post("/v1/lookups", content=out.getvalue(), headers=JPEG).json()
+    assert framed["matches"][0]["crop"]
     told: list[tuple[type[Told], object]] = [
         (RecordedTold, recorded),
         (ReportTold, found),
         (ReportTold, hidden),
+        (ReportTold, framed),
         (MatchTold, service.get(f"/v1/images/{found['matches'][0]['handle']}").json()),
         (StatusTold, service.get(f"/v1/opt-outs/{recorded['number']}", headers=header).json()),
         (StatusTold, service.delete(f"/v1/opt-outs/{recorded['number']}", headers=header).json()),
@@ -131,6 +139,20 @@ def test_openapi_describes_what_is_answered(service: TestClient, chelsea: bytes)
     ]
     for model, answer in told:
         model.model_validate(answer)
+
+
+def test_openapi_knows_every_way_a_copy_may_lie_and_the_second_kind_of_code(service: TestClient) -> None:
+    document = service.get("/openapi.json").json()
+    match = document["components"]["schemas"]["MatchTold"]["properties"]
+    assert match["orientation"]["enum"] == [orientation.value for orientation in Orientation]
+    assert {"stored_crop", "codes_disagree"} <= set(match)
+    asked, said = (
+        document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["properties"]["codes"]
+        for path in ("/v1/lookups", "/v1/opt-outs")
+    )
+    assert set(asked["properties"]) == {"phash256", "sscd512"}
+    assert asked["required"] == ["phash256"]
+    assert "sscd512" not in str(said)
 
 
 def test_openapi_names_the_problems_of_each_endpoint(service: TestClient) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from api_service import IMAGES
-from PIL import Image
+from PIL import Image, ImageOps
 from playwright.sync_api import Browser, expect
 from visitor import DESK, PAGES, PHONE, Visitor, open_page
 
@@ -78,6 +78,39 @@ def test_not_found_is_no_proof_and_a_no_is_offered_all_the_same(visit: Visitor) 
     assert "Not found in what we have looked at" in answer
     assert "This is no proof that nobody has it." in answer
     assert visit.page.is_visible("#no-form")
+    visit.accessible()
+
+
+def test_the_part_that_was_found_is_framed_on_the_photo_from_the_device(visit: Visitor, tmp_path: Path) -> None:
+    with Image.open(IMAGES / "rocket.jpg") as rocket:
+        ImageOps.expand(rocket, 60, "white").save(tmp_path / "framed.png")
+        width, height = rocket.width + 120, rocket.height + 120
+    visit.open("/")
+    assert "Found: 1 copy" in visit.look_up(tmp_path / "framed.png")
+    photo, frame = (visit.page.locator(f"#answer .own {part}").bounding_box() for part in ("img", ".frame"))
+    assert photo
+    assert frame
+    assert photo["width"] / photo["height"] == pytest.approx(width / height, rel=0.02)
+    assert (frame["x"] - photo["x"]) / photo["width"] == pytest.approx(60 / width, abs=0.02)
+    assert (frame["y"] - photo["y"]) / photo["height"] == pytest.approx(60 / height, abs=0.02)
+    assert frame["width"] / photo["width"] == pytest.approx(1 - 120 / width, abs=0.03)
+    assert frame["height"] / photo["height"] == pytest.approx(1 - 120 / height, abs=0.03)
+    visit.accessible()
+    visit.fits()
+    assert [r.url for r in visit.requests if r.url.startswith("blob:")], "the photo is drawn from the device"
+    visit.choose("coffee.jpg")
+    assert visit.page.locator("#answer img").count() == 0
+
+
+def test_a_mirrored_copy_is_said_to_be_mirrored(visit: Visitor, tmp_path: Path) -> None:
+    with Image.open(IMAGES / "rocket.jpg") as rocket:
+        ImageOps.mirror(rocket).save(tmp_path / "mirrored.png")
+    visit.open("/")
+    answer = visit.look_up(tmp_path / "mirrored.png")
+    assert "Edited copy (mirrored)" in answer
+    assert "The copy shows it mirrored." in answer
+    assert "Chance of a coincidence in a collection of this size: below 1 in 1,000,000." in answer
+    assert visit.page.locator("#answer .own img").is_visible()
     visit.accessible()
 
 

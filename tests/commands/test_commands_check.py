@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import imagehash
 import pytest
 from hibs_command import Hibs
-from PIL import Image
+from PIL import Image, ImageOps
 
-from checker.fingerprint import fingerprint_file
+from checker.fingerprint import Depth, fingerprint_file
+from checker.fingerprint.robust import RobustModel
 from checker.model import Locator, Picture, PictureSeen
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -64,6 +68,64 @@ def test_fail_on_match_ends_with_3_and_3_wins_over_1(hibs: Hibs, data: Path, ima
     hibs("check", images / "rocket.jpg", "--data", data, "--fail-on-match")
     (tmp_path / "broken.jpg").write_text("no picture")
     hibs("check", images / "coffee.jpg", "broken.jpg", "--data", data, "--fail-on-match", exit_code=3)
+
+
+def test_a_mirrored_copy_is_told_as_one_and_how_sure_it_is(
+    hibs: Hibs, data: Path, images: Path, tmp_path: Path
+) -> None:
+    ImageOps.mirror(Image.open(images / "coffee.jpg")).save(tmp_path / "mirrored.jpg", quality=90)
+    lines = hibs("check", "mirrored.jpg", "--data", data).stdout.splitlines()
+    assert re.fullmatch(
+        r"mirrored\.jpg  FOUND  an edited copy \(mirrored\): 1 picture, \d+ of 256 bits differ", lines[0]
+    )
+    assert lines[1] == "    chance of a coincidence in a collection of this size: below 1 in 1,000,000"
+    assert lines[2] == "    file coffee.jpg of old archive"
+    hibs("check", "mirrored.jpg", "--data", data, "--fail-on-match", exit_code=3)
+
+
+@pytest.fixture
+def forged(images: Path, tmp_path: Path, now: datetime, settings: Settings) -> Path:
+    """A data folder with one picture that has the code of coffee.jpg and the details of rocket.jpg."""
+    coffee, rocket = (
+        fingerprint_file(images / name, settings, depth=Depth.STORED) for name in ("coffee.jpg", "rocket.jpg")
+    )
+    assert isinstance(coffee, Picture)
+    assert isinstance(rocket, Picture)
+    picture = replace(coffee, fingerprints=coffee.fingerprints[:1], tiles=rocket.tiles)
+    with DataFolder.open(tmp_path / "forged", create=True) as folder:
+        source = folder.store.source("old archive", kind="folder", now=now)
+        place = Locator(file="forged.jpg")
+        folder.store.record_file(PictureSeen(picture, servable=True), source=source, locator=place, now=now)
+    return tmp_path / "forged"
+
+
+def test_a_possible_copy_is_shown_apart_and_counts_as_not_found(hibs: Hibs, forged: Path, images: Path) -> None:
+    photos = (images / "coffee.jpg", images / "brick.jpg")
+    lines = hibs("check", *photos, "--data", forged, "--fail-on-match").stdout.splitlines()
+    assert lines[0].startswith(f"{photos[0]}  not found in 1 picture from 1 source, newest ")
+    assert lines[0].endswith("(not found is no proof); 1 possible")
+    assert lines[1] == f"{photos[0]}  possible copies (not counted as found): 1 picture, 0 of 256 bits differ"
+    assert lines[2] == "    its codes disagree, so look yourself"
+    assert lines[-1] == "2 checked, 0 found, 1 with possible copies only, 0 unreadable"
+    (row,) = map(json.loads, hibs("check", photos[0], "--data", forged, "--json").stdout.splitlines())
+    assert [(match["kind"], match["codes_disagree"]) for match in row["matches"]] == [("possible", True)]
+
+
+@pytest.mark.skipif(
+    RobustModel.of(Settings.from_environment(os.environ)) is None, reason="the extra `robust` is not in use here"
+)
+def test_a_cut_that_only_the_second_code_knows_is_measured_by_it(hibs: Hibs, images: Path, tmp_path: Path) -> None:
+    hibs("ingest", images / "coffee.jpg", "--data", "d")
+    with Image.open(images / "coffee.jpg") as coffee:
+        width, height = coffee.size
+        coffee.crop((width * 15 // 100, height // 10, width * 85 // 100, height * 8 // 10)).save(tmp_path / "cut.png")
+    done = hibs("check", "cut.png", "--data", "d")
+    assert re.search(
+        r"^cut\.png  FOUND  an edited copy.*: 1 picture, \d+ of 512 bits differ$", done.stdout, re.MULTILINE
+    )
+    row = json.loads(hibs("check", "cut.png", "--data", "d", "--json").stdout)
+    assert row["coverage"]["checks"] == ["phash256", "sscd512"]
+    assert list(row["matches"][0]["codes"]) == ["sscd512"]
 
 
 @pytest.mark.parametrize(

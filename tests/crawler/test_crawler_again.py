@@ -73,7 +73,7 @@ def test_a_page_that_does_not_answer_has_not_taken_back_its_no(bench: Bench, sta
         bench.crawl(refresh=True)
         bench.web.time.passed_s += DAY_S
     assert f"{CDN}/a.jpg" not in bench.web.urls()
-    assert bench.codes() == 1
+    assert bench.coded() == 1
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -186,7 +186,7 @@ def test_a_page_that_forbids_a_picture_keeps_forbidding_it_when_visited_again(be
     bench.web.page(PAGE, '<img src="https://cdn.example/a.jpg">')
     bench.crawl(refresh=True)
     bench.crawl(refresh=True)
-    assert bench.codes() == 1
+    assert bench.coded() == 1
 
 
 def test_what_a_page_says_of_training_reaches_its_pictures_even_in_a_later_run(bench: Bench) -> None:

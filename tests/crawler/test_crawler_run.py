@@ -29,7 +29,7 @@ def test_a_picture_is_recorded_with_page_caption_and_verdict(bench: Bench) -> No
     assert (second.page_url, second.caption) == (f"{PAGE}more", "The same cat")
     assert first.verdict["train-ai"] == "deny"
     assert first.verdict["index"] == "unspecified"
-    assert bench.codes() == 1
+    assert bench.coded() == 1
 
 
 def test_robots_txt_is_asked_first_and_a_disallowed_address_never(bench: Bench) -> None:
@@ -81,7 +81,7 @@ def test_a_no_in_the_headers_spares_the_body(bench: Bench) -> None:
     tally = bench.crawl()
     read = {asked.url: asked.body_read for asked in bench.web.asked}
     assert read[f"{PAGE}a.jpg"] is False
-    assert bench.codes() == 0
+    assert bench.coded() == 0
     assert bench.sightings() == []
     assert sorted(reason for _, reason, _ in tally.disallowed.values()) == ["http-402", "x-robots-tag"]
 
@@ -300,7 +300,7 @@ def test_a_picture_that_was_opted_out_gets_no_code(bench: Bench) -> None:
     bench.web.page(PAGE, '<img src="/a.jpg">')
     bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
     assert bench.crawl().images == 1
-    assert (bench.codes(), len(bench.sightings())) == (0, 1)
+    assert (bench.coded(), len(bench.sightings())) == (0, 1)
 
 
 def test_signed_addresses_and_passwords_are_not_stored(bench: Bench) -> None:

@@ -1,0 +1,79 @@
+"""Turned and mirrored pictures: what is done to frequencies, to pixels and to bare bits is one and the same turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fixture_photos import NAMES, bits_apart, photo, pixels
+from PIL import Image
+
+from checker.fingerprint import phash256
+from checker.fingerprint.asked import turned_codes
+from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned
+from checker.model import Pixels
+from checker.report import Orientation
+
+TRANSPOSES: dict[Orientation, Image.Transpose | None] = {
+    Orientation.AS_IS: None,
+    Orientation.TURNED_90: Image.Transpose.ROTATE_270,  # Pillow counts against the clock, we count with it
+    Orientation.TURNED_180: Image.Transpose.ROTATE_180,
+    Orientation.TURNED_270: Image.Transpose.ROTATE_90,
+    Orientation.MIRRORED: Image.Transpose.FLIP_LEFT_RIGHT,
+    Orientation.MIRRORED_TURNED_90: Image.Transpose.TRANSVERSE,
+    Orientation.MIRRORED_TURNED_180: Image.Transpose.FLIP_TOP_BOTTOM,
+    Orientation.MIRRORED_TURNED_270: Image.Transpose.TRANSPOSE,
+}
+"""Mirrored left to right first, then turned clockwise."""
+
+
+def by_pillow(image: Image.Image, orientation: Orientation) -> Image.Image:
+    how = TRANSPOSES[orientation]
+    return image if how is None else image.transpose(how)
+
+
+def code_of_turned(name: str, orientation: Orientation) -> bytes:
+    """imagehash's code of the grey picture that Pillow turned."""
+    grey = by_pillow(Image.fromarray(pixels(name).grey64), orientation)
+    return phash256(Pixels(np.asarray(grey), 64, 64, "PNG")).bits
+
+
+@pytest.mark.parametrize("orientation", Orientation)
+def test_pixels_turn_as_pillow_turns_them(orientation: Orientation) -> None:
+    image = photo("rocket")
+    expected = by_pillow(image, orientation)
+    assert np.array_equal(turn_pixels(np.asarray(image), orientation), np.asarray(expected))
+    assert np.array_equal(turn_pixels(np.asarray(image)[..., 0], orientation), np.asarray(expected)[..., 0])
+
+
+@pytest.mark.parametrize("orientation", Orientation)
+def test_turned_frequencies_give_the_code_of_the_turned_picture(orientation: Orientation) -> None:
+    for name in NAMES:
+        bits = codes_of(turned(coefficients(pixels(name).grey64), orientation)[None])[0].tobytes()
+        assert bits == code_of_turned(name, orientation), name
+
+
+def test_four_quarter_turns_and_two_mirrors_change_nothing() -> None:
+    values, levels = coefficients(pixels("chelsea").grey64), np.asarray(photo("chelsea"))
+    for orientation, times in ((Orientation.TURNED_90, 4), (Orientation.TURNED_180, 2), (Orientation.MIRRORED, 2)):
+        turned_values, turned_levels = values, levels
+        for _ in range(times):
+            turned_values, turned_levels = turned(turned_values, orientation), turn_pixels(turned_levels, orientation)
+        assert np.array_equal(turned_values, values)
+        assert np.array_equal(turned_levels, levels)
+
+
+def test_the_eight_orientations_of_a_photo_are_far_apart() -> None:
+    codes = [code_of_turned("coffee", orientation) for orientation in Orientation]
+    assert min(bits_apart(one, other) for one in codes for other in codes if one is not other) > 60
+
+
+def test_bits_alone_turn_within_a_few_bits() -> None:
+    """A code that came without its picture; a look-up finds what is within 31 bits."""
+    apart = []
+    for name in NAMES:
+        asked = turned_codes(phash256(pixels(name)))
+        assert [code.orientation for code in asked] == list(Orientation)
+        assert asked[0].bits == phash256(pixels(name)).bits
+        apart += [bits_apart(code.bits, code_of_turned(name, code.orientation)) for code in asked]
+    assert max(apart) <= 20
+    assert 2 <= sum(apart) / len(apart) <= 6
