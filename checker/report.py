@@ -59,7 +59,7 @@ class Match:
     """How many unrelated pictures a corpus of this size would show this near; None: nothing was compared (a handle).
     Holds for honest pictures: a code can be forged (docs/decisions.md, 16)."""
     stored_crop: tuple[float, float, float, float] | None = None
-    """The part of the stored picture that the asked photo is; None: all of it, or not told."""
+    """The part of the stored picture that the asked photo shows; None: all of it, or not told."""
     codes_disagree: bool = False
     """One code says near and the other, or the tiles, that it is not."""
 

@@ -54,7 +54,8 @@ def turned_bits(code: bytes) -> list[bytes]:
     """A bare phash256 code in the eight orientations, in the order of `Orientation`.
 
     Turning flips signs of coefficients, and a bit says whether its coefficient lies above their median, which is next
-    to zero: so bits turn as signs do, within a few bits (2 in the mean, tests/fingerprint/test_fingerprint_turns.py).
+    to zero: so bits turn as signs do, within a few bits (on 290 photos 5 in the mean, 24 at most). A copy that lies
+    turned has to be that much nearer to be found.
     """
     signs = np.unpackbits(np.frombuffer(code, dtype=np.uint8)).reshape(FREQUENCIES, FREQUENCIES) * 2.0 - 1.0
     return [np.packbits(turned(signs, turn) > 0).tobytes() for turn in Orientation]

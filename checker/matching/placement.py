@@ -22,7 +22,7 @@ SHAPE_MAX = 4.0
 TILTS_DEGREES = (-2.5, 2.5, -5.0, 5.0)
 """A tile bears 1.5 degrees either way, so these cover what people straighten or set aslant."""
 TRIMMED_SHARE_MIN = 0.6
-WHOLE_SHARE_MIN = 0.94
+WHOLE_SHARE_MIN = 0.9
 """A match on this much of the asked picture is a match on all of it."""
 
 
@@ -36,6 +36,8 @@ class Placement:
     orientation: Orientation
     crop: Box | None
     """The part of the asked picture that the copy shows; None: all of it."""
+    stored_crop: Box | None
+    """The part of the stored picture that the asked one shows; None: all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,8 @@ class Placer:
 
     def _placement(self, frame: _Frame, alignment: Alignment, stored: StoredTiles) -> Placement:
         whole, box = self._question.whole.box, frame.box
-        shown = unturned(_of_whole(alignment, stored), frame.orientation)
+        placed, part = _of_whole(alignment, stored)
+        shown = unturned(placed, frame.orientation)
         crop = clipped(
             (
                 (box.left + shown[0] * box.width) / whole.width,
@@ -125,25 +128,42 @@ class Placer:
                 (box.top + shown[3] * box.height) / whole.height,
             )
         )
-        share = (crop[2] - crop[0]) * (crop[3] - crop[1])
         orientation = then_mirrored(frame.orientation) if alignment.mirrored else frame.orientation
-        part = None if share >= WHOLE_SHARE_MIN else crop
-        return Placement(alignment.distance_bits, alignment.tiles, orientation, part)
+        seen = _within_stored(_seen_part(placed, mirrored=alignment.mirrored), part)
+        return Placement(alignment.distance_bits, alignment.tiles, orientation, _or_all(crop), _or_all(seen))
 
 
-def _of_whole(alignment: Alignment, stored: StoredTiles) -> Box:
-    """Where the whole stored picture lies when its tiled part is most of it, else where that part lies.
+def _or_all(crop: Box) -> Box | None:
+    share = (crop[2] - crop[0]) * (crop[3] - crop[1])
+    return None if share >= WHOLE_SHARE_MIN else crop
+
+
+def _seen_part(placed: Box, *, mirrored: bool) -> Box:
+    """What the asked picture shows of something that lies at `placed` in it, in fractions of that thing."""
+    wide, high = placed[2] - placed[0], placed[3] - placed[1]
+    x0, y0, x1, y1 = clipped((-placed[0] / wide, -placed[1] / high, (1 - placed[0]) / wide, (1 - placed[1]) / high))
+    return (1 - x1, y0, 1 - x0, y1) if mirrored else (x0, y0, x1, y1)
+
+
+def _within_stored(part: Box, of: Box) -> Box:
+    wide, high = of[2] - of[0], of[3] - of[1]
+    return of[0] + part[0] * wide, of[1] + part[1] * high, of[0] + part[2] * wide, of[1] + part[3] * high
+
+
+def _of_whole(alignment: Alignment, stored: StoredTiles) -> tuple[Box, Box]:
+    """Where the whole stored picture lies when its tiled part is most of it, else where that part lies; and which.
 
     What was trimmed off a photo is mostly sky or wall and belongs to it; what stands around a small part is a page.
     """
     x0, y0, x1, y1 = stored.crop
     if (x1 - x0) * (y1 - y0) < TRIMMED_SHARE_MIN:
-        return alignment.placed
+        return alignment.placed, stored.crop
     if alignment.mirrored:
         x0, x1 = 1 - x1, 1 - x0
     left, top, right, bottom = alignment.placed
     wide, high = (right - left) / (x1 - x0), (bottom - top) / (y1 - y0)
-    return left - x0 * wide, top - y0 * high, right + (1 - x1) * wide, bottom + (1 - y1) * high
+    whole = (left - x0 * wide, top - y0 * high, right + (1 - x1) * wide, bottom + (1 - y1) * high)
+    return whole, (0.0, 0.0, 1.0, 1.0)
 
 
 def then_mirrored(orientation: Orientation) -> Orientation:

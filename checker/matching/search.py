@@ -189,7 +189,7 @@ class _Weigher:
             kind = MatchKind.SAME
         else:
             kind = MatchKind.EDITED
-        where = (candidate.asked.orientation, candidate.asked.crop)
+        where = (candidate.asked.orientation, candidate.asked.crop, candidate.row.crop)
         return self._found(candidate, kind, where, chance, disagree=forged or robust_contradicts)
 
     def _by_robust(self, candidate: _Candidate, robust: float) -> Found | None:
@@ -199,7 +199,7 @@ class _Weigher:
         if self._placer is None or tiles is None:
             if not self._possible(candidate, robust):
                 return None
-            where = (candidate.robust_asked.orientation, None)
+            where = (candidate.robust_asked.orientation, None, None)
             return self._found(candidate, MatchKind.POSSIBLE, where, robust)
         placement = self._place(tiles, candidate.robust_asked.orientation, robust)
         chance = robust * of_placement(placement)
@@ -209,7 +209,7 @@ class _Weigher:
             kind = MatchKind.POSSIBLE
         else:
             return None
-        return self._found(candidate, kind, (placement.orientation, placement.crop), chance)
+        return self._found(candidate, kind, (placement.orientation, placement.crop, placement.stored_crop), chance)
 
     def _possible(self, candidate: _Candidate, chance: float) -> bool:
         """Is it worth a look, though it could not be found in the pixels?"""
@@ -233,7 +233,7 @@ class _Weigher:
         self,
         candidate: _Candidate,
         kind: MatchKind,
-        where: tuple[Orientation, Box | None],
+        where: tuple[Orientation, Box | None, Box | None],
         chance: float,
         *,
         disagree: bool = False,
@@ -248,7 +248,7 @@ class _Weigher:
             kind=kind,
             orientation=where[0],
             crop=where[1],
-            stored_crop=candidate.row.crop if candidate.row else None,
+            stored_crop=where[2],
             distances=distances,
             expected=self._expected(chance),
             codes_disagree=disagree,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 
+import imagehash
 import numpy as np
+import numpy.typing as npt
 from hibs_command import CHECKOUT
 from PIL import Image
 
@@ -35,6 +37,11 @@ def pixels_of(image: Image.Image) -> Pixels:
     assert max(image.size) <= 640
     grey = image.convert("L").resize((64, 64), Image.Resampling.LANCZOS, reducing_gap=3.0)
     return Pixels(np.asarray(grey), *image.size, format="PNG", view=np.asarray(image))
+
+
+def by_imagehash(grey: npt.NDArray[np.uint8]) -> bytes:
+    """What defines phash256: the code of a (64, 64) grey picture, by imagehash itself."""
+    return np.packbits(imagehash.phash(Image.fromarray(grey), hash_size=16).hash).tobytes()
 
 
 def bits_apart(left: bytes, right: bytes) -> int:

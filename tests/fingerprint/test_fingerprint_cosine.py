@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import imagehash
 import numpy as np
 import numpy.typing as npt
 import pytest
-from fixture_photos import NAMES, photo, pixels
+from fixture_photos import NAMES, by_imagehash, photo, pixels
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageFilter
+from PIL import ImageFilter
 from scipy.fft import dctn
 
+from checker.fingerprint import is_plain, phash256
 from checker.fingerprint.cosine import basis, codes_of, coefficients
+from checker.model import Pixels
 
 Grey = npt.NDArray[np.uint8]
-
-
-def by_imagehash(grey: Grey) -> bytes:
-    return np.packbits(imagehash.phash(Image.fromarray(grey), hash_size=16).hash).tobytes()
 
 
 def by_matrices(*greys: Grey) -> list[bytes]:
@@ -60,6 +57,15 @@ def test_many_pictures_at_once_have_the_codes_that_each_has_alone() -> None:
 
 def test_no_pictures_have_no_codes() -> None:
     assert codes_of(np.array([])).shape == (0, 32)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_where_rounding_would_decide_the_bits_imagehash_is_asked(name: str) -> None:
+    """A photo beside its mirror image: half of its coefficients are nothing, and their order is rounding."""
+    half = pixels(name).grey64[:, ::2]
+    symmetric = Pixels(np.hstack([half, half[:, ::-1]]), 64, 64, "PNG")
+    assert phash256(symmetric).bits == by_imagehash(symmetric.grey64)
+    assert is_plain(symmetric, phash256(symmetric))
 
 
 @pytest.mark.parametrize("side", [16, 64, 128])

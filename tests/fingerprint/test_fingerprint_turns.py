@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fixture_photos import NAMES, bits_apart, photo, pixels
+from fixture_photos import NAMES, bits_apart, by_imagehash, photo, pixels
 from PIL import Image
 
 from checker.fingerprint import phash256
 from checker.fingerprint.asked import turned_codes
 from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned
-from checker.model import Pixels
 from checker.report import Orientation
 
 TRANSPOSES: dict[Orientation, Image.Transpose | None] = {
@@ -34,7 +33,7 @@ def by_pillow(image: Image.Image, orientation: Orientation) -> Image.Image:
 def code_of_turned(name: str, orientation: Orientation) -> bytes:
     """imagehash's code of the grey picture that Pillow turned."""
     grey = by_pillow(Image.fromarray(pixels(name).grey64), orientation)
-    return phash256(Pixels(np.asarray(grey), 64, 64, "PNG")).bits
+    return by_imagehash(np.asarray(grey))
 
 
 @pytest.mark.parametrize("orientation", Orientation)
@@ -73,7 +72,8 @@ def test_bits_alone_turn_within_a_few_bits() -> None:
     for name in NAMES:
         asked = turned_codes(phash256(pixels(name)))
         assert [code.orientation for code in asked] == list(Orientation)
-        assert asked[0].bits == phash256(pixels(name)).bits
+        exact = (Orientation.AS_IS, Orientation.MIRRORED_TURNED_270)  # nothing, and rows for columns: no sign changes
+        assert all(code.bits == code_of_turned(name, code.orientation) for code in asked if code.orientation in exact)
         apart += [bits_apart(code.bits, code_of_turned(name, code.orientation)) for code in asked]
-    assert max(apart) <= 20
-    assert 2 <= sum(apart) / len(apart) <= 6
+    assert max(apart) <= 24
+    assert sum(apart) / len(apart) <= 6

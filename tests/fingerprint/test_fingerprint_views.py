@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_screens import page
-from fixture_photos import NAMES, bits_apart, photo, pixels, pixels_of
+from fixture_photos import NAMES, bits_apart, by_imagehash, photo, pixels, pixels_of
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -120,6 +120,7 @@ def test_first_stored_code_is_imagehash_s_of_the_whole(name: str, images: Path) 
     picture = fingerprint_file(images / f"{name}.jpg", Settings(robust="off"), depth=Depth.STORED)
     assert isinstance(picture, Picture)
     assert picture.fingerprints[0] == phash256(pixels(name))
+    assert picture.fingerprints[0].bits == by_imagehash(pixels(name).grey64)
     assert {code.kind for code in picture.fingerprints} == {PHASH256}
     variants = [code.variant for code in picture.fingerprints]
     assert len(set(variants)) == len(variants) <= 1 + 4 + 7

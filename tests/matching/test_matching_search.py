@@ -111,10 +111,12 @@ def test_a_free_crop_is_found_both_ways(
         by_part = named(checker.check(part, now=NOW))
     assert by_part["coffee.jpg"].kind is MatchKind.EDITED
     assert by_part["coffee.jpg"].crop is None, "all of what was asked lies in the stored photo"
+    assert by_part["coffee.jpg"].stored_crop == pytest.approx(box, abs=0.02)
     with Checker.open(corpus(tmp_path / "data", [("part.jpg", part)], WITH), WITH) as checker:
         by_whole = named(checker.check((images / "coffee.jpg").read_bytes(), now=NOW))
     assert by_whole["part.jpg"].kind is MatchKind.EDITED
     assert by_whole["part.jpg"].crop == pytest.approx(box, abs=0.02)
+    assert by_whole["part.jpg"].stored_crop is None
 
 
 @needs_robust
