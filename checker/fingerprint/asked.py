@@ -11,7 +11,7 @@ from PIL import Image
 
 from checker.fingerprint.alignment import GREY_SIDE_PX
 from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned, turned_bits
-from checker.fingerprint.hashes import is_flat, is_plain, phash256
+from checker.fingerprint.hashes import is_balanced, is_flat, is_plain, phash256
 from checker.fingerprint.rectangle import Rectangle
 from checker.fingerprint.robust import RobustModel
 from checker.fingerprint.stored import SAME_CONTENT, crop_of
@@ -67,6 +67,7 @@ class Question:
         return tuple(
             AskedCode(row.tobytes(), turn, view.variant, crop_of_any(view, whole), view.box)
             for row, (view, turn) in zip(bits, labels, strict=True)
+            if is_balanced(row)
         )
 
     @cached_property
@@ -75,8 +76,9 @@ class Question:
         if self._model is None:
             return ()
         view, whole, content = seen(self._pixels), self._views[0], self.content
-        labels = [(content, turn) for turn in QUARTERS]
-        if whole.box.overlap(content.box) <= SAME_CONTENT:
+        apart = whole.box.overlap(content.box) <= SAME_CONTENT  # as `stored` decides which parts get a code
+        labels = [(content if apart else whole, turn) for turn in QUARTERS]
+        if apart:
             labels.insert(0, (whole, Orientation.AS_IS))
         pictures = [
             np.ascontiguousarray(turn_pixels(view[v.box.top : v.box.bottom, v.box.left : v.box.right], turn))

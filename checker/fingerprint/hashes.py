@@ -42,6 +42,12 @@ def phash256(pixels: Pixels) -> Fingerprint:
     return Fingerprint(kind=PHASH256, bits=np.packbits(value.hash).tobytes())
 
 
+def is_balanced(code: npt.NDArray[np.uint8]) -> bool:
+    """Has a code, (32,), the number of bits that one with detail has? A mirror-symmetric part has not, for one: half of
+    its coefficients are nought, and rounding would decide their bits."""
+    return int(np.bitwise_count(code).sum()) == POPCOUNT
+
+
 def distance_bits(left: Fingerprint, right: Fingerprint) -> int:
     """Hamming distance.
 

@@ -34,6 +34,7 @@ GUESSES_MAX = 3
 CLEAR_EDGE_SHARE_MIN = 0.45
 """Measured: nine photos in ten stay below 0.42, nine screenshots in ten lie above 0.65."""
 EVENED_SHARE_MIN = 0.5
+FILLS_SHARE_MIN = 0.9
 SLIVER_SHARE_MAX = 0.03
 """Of the picture's width."""
 EDGE_STRENGTH_MIN = 0.35
@@ -64,7 +65,10 @@ def inner_pictures(view: npt.NDArray[np.uint8]) -> tuple[Guess, ...]:
             continue
         box = _snapped(planes, box, reach=reach)
         clear = _edge_share(planes, box) >= CLEAR_EDGE_SHARE_MIN
-        for guess in (box, _evened(box, width)):
+        evened = _evened(box, width)
+        # A photo that nearly fills the width does: its side has the colour of what stands around it.
+        fills = evened.width == width and box.width >= FILLS_SHARE_MIN * width
+        for guess in (evened, box) if fills else (box, evened):
             fits = SHARE_MIN * width * height <= guess.area <= SHARE_MAX * width * height
             if fits and min(guess.width, guess.height) >= SIDE_PX_MIN and all(guess != other.box for other in found):
                 found.append(Guess(guess, clear))

@@ -58,11 +58,12 @@ class RobustModel:
     def of(cls, settings: Settings) -> RobustModel | None:
         """The model that the settings name, else the package's. None: switched off, or the extra is not installed.
 
-        The file is read and its digest checked at the first call of a process; the session is made at the first code.
+        The file is read and its digest checked at the first call of a process; the session is made at the first code,
+        and then a file that is no model of this interface, or keeps data in other files, is an InputError as well.
 
         Raises:
-            InputError: a model is named that is not there, is another one than its SHA-256 says, or keeps data in
-                other files; or the extra is demanded (`robust="on"`) and missing.
+            InputError: a model is named that is not there or is another one than its SHA-256 says; or the extra is
+                demanded (`robust="on"`) and missing.
         """
         if settings.robust not in MODES:
             raise InputError(f"HIBS_ROBUST is one of {', '.join(MODES)}, not {settings.robust[:40]!r}")

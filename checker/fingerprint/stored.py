@@ -6,7 +6,7 @@ import numpy as np
 
 from checker.fingerprint.alignment import TILES
 from checker.fingerprint.cosine import codes_of, coefficients
-from checker.fingerprint.hashes import is_flat, phash256
+from checker.fingerprint.hashes import is_balanced, is_flat, phash256
 from checker.fingerprint.rectangle import Rectangle
 from checker.fingerprint.robust import RobustModel
 from checker.fingerprint.views import (
@@ -51,6 +51,7 @@ def phash_codes(views: list[View], whole: Rectangle) -> list[Fingerprint]:
     return [
         Fingerprint(PHASH256, row.tobytes(), view.variant, crop_of(view, whole))
         for row, view in zip(bits, views, strict=True)
+        if is_balanced(row)
     ]
 
 
@@ -75,7 +76,7 @@ def tiles_of(pixels: Pixels, content: View) -> Tiles:
     grey, box = grey_image(pixels), content.box
     greys = [pressed(grey, tile_box(box, tile), GREY_SIDE_PX) for tile in TILES]
     codes = codes_of(np.array([coefficients(grey) for grey in greys]))
-    codes[[is_flat(grey) for grey in greys]] = 0
+    codes[[is_flat(grey) or not is_balanced(code) for grey, code in zip(greys, codes, strict=True)]] = 0
     height, width = seen(pixels).shape[:2]
     return Tiles(codes.tobytes(), box.fractions(width, height))
 
