@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -15,11 +14,11 @@ from scipy import stats
 
 from checker.fingerprint import phash256
 from checker.fingerprint.background import FILE, Null, background, distances_to
-from checker.fingerprint.robust import PACKAGE_SHA256, RobustModel
+from checker.fingerprint.robust import PACKAGE_SHA256, RobustModel, is_installed
 from checker.model import PHASH256, CodeKind
 from checker.settings import Settings
 
-needs_extra = pytest.mark.skipif(sys.version_info < (3, 12), reason="the extra `robust` wants Python 3.12 or newer")
+needs_extra = pytest.mark.skipif(not is_installed(), reason="the extra `robust` is not installed (Python 3.12)")
 
 
 def codes(name: str) -> npt.NDArray[np.uint8]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +17,14 @@ from checker.fingerprint import Depth, fingerprint_file, is_plain, phash256
 from checker.fingerprint.asked import CODES_MAX, Question
 from checker.fingerprint.hashes import is_flat
 from checker.fingerprint.rectangle import Rectangle
-from checker.fingerprint.robust import RobustModel
+from checker.fingerprint.robust import RobustModel, is_installed
 from checker.fingerprint.stored import stored_codes
 from checker.fingerprint.views import SHAPES, content_of, contents, platform_crops
 from checker.model import PHASH256, Picture, Pixels, Variant
 from checker.report import Orientation
 from checker.settings import Settings
 
-needs_extra = pytest.mark.skipif(sys.version_info < (3, 12), reason="the extra `robust` wants Python 3.12 or newer")
+needs_extra = pytest.mark.skipif(not is_installed(), reason="the extra `robust` is not installed (Python 3.12)")
 NUMBERS = {variant: tuple(map(int, variant.value.removeprefix("crop-").split("x"))) for variant in SHAPES}
 """Width and height as the variants' names say them."""
 

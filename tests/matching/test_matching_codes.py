@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,13 @@ from matching.corpora import NOW, WITH, WITHOUT, corpus, cut, jpeg, named, opene
 from PIL import Image
 
 from checker.fingerprint import Depth, fingerprint_bytes
+from checker.fingerprint.robust import is_installed
 from checker.lookup import Checker
 from checker.model import Picture
 from checker.report import MatchKind, Orientation
 from checker.settings import Settings
 
-needs_robust = pytest.mark.skipif(sys.version_info < (3, 12), reason="the extra `robust` wants Python 3.12")
+needs_robust = pytest.mark.skipif(not is_installed(), reason="the extra `robust` is not installed (Python 3.12)")
 
 
 def codes(body: bytes, settings: Settings) -> Picture:

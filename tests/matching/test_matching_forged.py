@@ -6,7 +6,6 @@ little over to the other side, and save. What is left looks like soft light on t
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import imagehash
@@ -16,11 +15,12 @@ from matching.corpora import NOW, WITH, WITHOUT, corpus, jpeg, named, opened
 from PIL import Image
 from scipy.fft import dctn, idctn
 
+from checker.fingerprint.robust import is_installed
 from checker.lookup import Checker
 from checker.report import MatchKind
 from checker.settings import Settings
 
-needs_robust = pytest.mark.skipif(sys.version_info < (3, 12), reason="the extra `robust` wants Python 3.12")
+needs_robust = pytest.mark.skipif(not is_installed(), reason="the extra `robust` is not installed (Python 3.12)")
 
 
 def nudged(photo: Image.Image, target: Image.Image, margin: float) -> Image.Image:

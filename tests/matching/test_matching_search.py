@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from matching.corpora import (
 from PIL import Image, ImageDraw
 
 from checker.fingerprint.cosine import turn_pixels
+from checker.fingerprint.robust import is_installed
 from checker.lookup import Checker
 from checker.report import MatchKind, Orientation
 from checker.settings import Settings
@@ -39,7 +39,7 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "screenshotted": screenshotted,
 }
 PATTERN = np.arange(12, dtype=np.uint8).reshape(3, 4)
-needs_robust = pytest.mark.skipif(sys.version_info < (3, 12), reason="the extra `robust` wants Python 3.12")
+needs_robust = pytest.mark.skipif(not is_installed(), reason="the extra `robust` is not installed (Python 3.12)")
 
 
 def originals(images: Path) -> list[tuple[str, bytes]]:
