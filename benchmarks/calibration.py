@@ -72,7 +72,7 @@ def weighed(
         group = measuring.pair_group(name, other)
         hashes = [code.bits for code in picture.fingerprints if code.kind == PHASH256]
         nearest = nearest_bits([code.bits for code in question.codes], hashes)
-        found.append((group, WAYS[0], weigh.of_phash(nearest)))
+        found.append((group, WAYS[0], weigh.of_phash(nearest, stored=len(hashes))))
         codes = [code.bits for code in picture.fingerprints if code.kind == model.kind]
         bits, asked, stored = min(
             (nearest_bits([code.bits], [bits]), number, bits)

@@ -30,7 +30,7 @@ import peers
 from edits import open_photo
 from PIL import Image
 
-from checker.fingerprint import InProcessDecoder, fingerprint_bytes, phash256
+from checker.fingerprint import Depth, InProcessDecoder, fingerprint_bytes, phash256
 from checker.model import Unreadable
 from checker.settings import Settings
 
@@ -84,9 +84,12 @@ def works() -> dict[str, Work]:
     """What is measured, in the order of the table."""
     plain, robust = measuring.our_settings(robust=False), measuring.our_settings(robust=True)
     table: dict[str, Work] = {YARDSTICK: _each(_scaled_decode), OURS: _each(_phash256(InProcessDecoder(Settings())))}
-    table["ours: all that is stored"] = _each(lambda body: fingerprint_bytes(body, plain))
+    table["ours: all that is stored"] = _each(lambda body: fingerprint_bytes(body, plain, depth=Depth.STORED))
     if measuring.robust_is_built():
-        table["ours: all that is stored, robust on"] = _each(lambda body: fingerprint_bytes(body, robust))
+        table["ours: phash256 and sscd512"] = _each(lambda body: fingerprint_bytes(body, robust, depth=Depth.WHOLE))
+        table["ours: all that is stored, robust on"] = _each(
+            lambda body: fingerprint_bytes(body, robust, depth=Depth.STORED)
+        )
     table |= {peer.name: _each(peer.code) for peer in peers.code_peers()}
     return table | {f"{peer.name} (files)": _in_folder(peer) for peer in peers.folder_peers()}
 

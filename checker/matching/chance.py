@@ -46,10 +46,14 @@ class Chances:
         self._robust = robust
         self._robust_kind = robust_kind
 
-    def of_phash(self, distance_bits: int) -> float:
-        """The chance that some code of an unrelated picture lies this near to some code of the question."""
+    def of_phash(self, distance_bits: int, *, stored: int) -> float:
+        """The chance that one of an unrelated picture's codes lies this near to some code of the question.
+
+        Args:
+            stored: how many codes that picture has; the background has one a picture.
+        """
         null = self._phash_null
-        return 1.0 if null is None else max(CHANCE_MIN, null.chance(distance_bits))
+        return 1.0 if null is None else min(1.0, max(CHANCE_MIN, stored * null.chance(distance_bits)))
 
     def of_robust(self, distance_bits: int, stored: bytes) -> float:
         """The same for sscd512, by the asked and by the stored picture's null.

@@ -173,7 +173,7 @@ class _Weigher:
         placement = self._placer.confirm(candidate.asked, candidate.row, tiles) if self._placer and tiles else None
         forged = placement is not None and placement.tiles > 0 and placement.distance_bits > CONTRADICTED_BITS
         robust_contradicts = candidate.robust_bits is not None and robust > BULK_CHANCE
-        hash_chance = self._chances.of_phash(distance_bits)
+        hash_chance = self._chances.of_phash(distance_bits, stored=max(1, len(candidate.phash_codes)))
         chance = hash_chance * robust
         if placement and not forged:
             # The tiles' chance was measured among pictures that a code holds for alike: the surer code counts once.
