@@ -32,7 +32,7 @@ SHARE_MIN, SHARE_MAX = 0.08, 0.95
 SIDE_PX_MIN = 48
 GUESSES_MAX = 3
 CLEAR_EDGE_SHARE_MIN = 0.45
-"""Measured: nine photos in ten stay below 0.42, nine screenshots in ten lie above 0.65."""
+"""Measured: nine screenshots in ten lie above 0.65, seven photos in eight below this."""
 EVENED_SHARE_MIN = 0.5
 FILLS_SHARE_MIN = 0.9
 SLIVER_SHARE_MAX = 0.03
@@ -47,7 +47,7 @@ class Guess:
 
     box: Rectangle
     clear: bool
-    """Straight edges stand around it, as a screen draws them and a photo seldom has. Of 43 photos 4 had any such."""
+    """Straight edges stand around it, as a screen draws them. Of 868 photos 114 have such a guess all the same."""
 
 
 def inner_pictures(view: npt.NDArray[np.uint8]) -> tuple[Guess, ...]:
