@@ -1,10 +1,10 @@
 """Does one picture contain a part of another? Answered from pixels on one side and codes on the other.
 
 A stored picture keeps, beside the code of the whole, the codes of nine overlapping tiles, each half as wide and half as
-high (`tiles`). A copy that was cut, captioned, covered or screenshotted still shows some of them whole. `align` looks
-for a window of the asked picture whose code is that of a tile, refines it, and then asks all other tiles at the place
-where that one window says they must be. Two photos of the same scene, or of two people before the same curtain, may
-share one tile by chance; they do not share the others.
+high. A copy that was cut, captioned, covered or screenshotted still shows some of them whole. `Windows.align` looks for
+a window of the asked picture whose code is that of a tile, refines it, and then asks all other tiles at the place where
+that one window says they must be. Two photos of the same scene, or of two people before the same curtain, may share one
+tile by chance; they do not share the others.
 
 The cosine transform is linear, so all windows of a picture are two matrix products (docs/decisions.md, 16).
 """
@@ -18,9 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from checker.fingerprint.cosine import CODE_BYTES, FREQUENCIES, Codes, Floats, codes_of
+from checker.model import Box
 
-Box = tuple[float, float, float, float]
-"""x0, y0, x1, y1 in fractions of a picture."""
 Words = npt.NDArray[np.uint64]
 
 GREY_SIDE_PX = 128
@@ -94,7 +93,6 @@ class Windows:
         self, boxes: npt.NDArray[np.float64], codes: Codes, mirrored: npt.NDArray[np.bool_]
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
         """Shift and scale each window to where its code is nearest; the windows, and how near they came."""
-        nearest = np.full(len(boxes), 8 * CODE_BYTES, dtype=np.int64)
         signs = np.where(mirrored[:, None], MIRROR[None], np.float32(1))
         for step in REFINEMENTS:
             tries = _neighbours(boxes, step)
@@ -102,10 +100,9 @@ class Windows:
             stack = stack.reshape(len(boxes), -1, FREQUENCIES, FREQUENCIES) * signs[:, None, None]
             found = codes_of(stack.reshape(-1, FREQUENCIES, FREQUENCIES)).reshape(len(boxes), -1, CODE_BYTES)
             distances = np.bitwise_count(found ^ codes[:, None]).sum(axis=2, dtype=np.int64)
-            best = distances.argmin(axis=1)
-            rows = np.arange(len(boxes))
-            nearest, boxes = distances[rows, best], tries[rows, best]
-        return boxes, nearest
+            rows, best = np.arange(len(boxes)), distances.argmin(axis=1)
+            boxes = tries[rows, best]
+        return boxes, distances[rows, best]
 
 
 def alignment_at(grey: Floats, placed: Box, stored: Codes, *, mirrored: bool = False) -> Alignment:

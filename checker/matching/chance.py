@@ -5,8 +5,8 @@
                 that looks like all portraits
     tiles       measured on the pairs that the robust code takes for copies and that are none
 
-Expected chance matches = pictures in the corpus x chance, as BLAST's E-value (Karlin and Altschul 1990). The chances of
-the two codes are multiplied: that of the tiles was measured on pairs which the robust code already holds for copies.
+Expected chance matches = pictures in the corpus x chance, as BLAST's E-value (Karlin and Altschul 1990). The chance of
+the surer code is multiplied by that of the tiles, which was measured among pictures that a code holds for alike.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from checker.fingerprint.asked import AskedCode
 from checker.fingerprint.background import TAIL_SHARE, Null, background, distances_to
 from checker.matching.placement import Placement
-from checker.model import PHASH256, CodeKind
+from checker.model import PHASH256, ROBUST_NAME, CodeKind
 
-COPY_BITS = {PHASH256.name: 31, "sscd512": 75}
+COPY_BITS = {PHASH256.name: 31, ROBUST_NAME: 75}
 """Pictures of the background that lie this near to the asked one are copies of it and no part of its null."""
 BULK_CHANCE = 0.05
 """A code that every twentieth unrelated picture reaches says nothing for a copy: it lies in the bulk of its null."""
@@ -32,7 +32,6 @@ CHANCE_MIN = 1e-30
 _TILES_EDGE_BITS = {1: 64.0, 2: 56.0, 4: 63.0, 7: 76.0}
 _TILES_SCALE_BITS = 5.0
 _TILES_EDGE_CHANCE = 0.01
-
 
 _ANY_EDGE_BITS, _ANY_SCALE_BITS = 140.0, 8.0
 """The null of a studio portrait among 776 others (in the median; the least of them have 113)."""

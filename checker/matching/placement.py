@@ -15,13 +15,14 @@ from checker.records.interfaces import CodeRow, StoredTiles
 from checker.report import Orientation
 
 CLEAR_BITS = 45
-"""An alignment this near needs no other orientation tried."""
+"""An alignment this near needs no other place tried."""
 SHAPE_STEP = 0.04
 """Shapes (width by height, logarithm) are rounded to this, so that candidates share their windows."""
 SHAPE_MAX = 4.0
 TILTS_DEGREES = (-2.5, 2.5, -5.0, 5.0)
 """A tile bears 1.5 degrees either way, so these cover what people straighten or set aslant."""
 TRIMMED_SHARE_MIN = 0.6
+"""Tiles of this share of a stored picture are of a trimmed photo; of less, of a photo on a page."""
 WHOLE_SHARE_MIN = 0.9
 """A match on this much of the asked picture is a match on all of it."""
 
