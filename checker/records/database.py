@@ -62,6 +62,7 @@ def _open(path: Path, migrations: Migrations, durability: Durability) -> Databas
     connection.path = path
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten, not left in free pages
     _refuse_newer(connection, path, migrations)
     if durability is Durability.MANY_READERS:
         connection.execute("PRAGMA journal_mode = WAL")
@@ -70,7 +71,6 @@ def _open(path: Path, migrations: Migrations, durability: Durability) -> Databas
     else:
         connection.execute("PRAGMA journal_mode = TRUNCATE")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
     database = Database(connection)
     _bring_up_to_date(database, migrations)
     return database

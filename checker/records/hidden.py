@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from checker.hamming import Columns, distances, to_columns
 from checker.model import CodeKind
-from checker.records.kernels import Columns, distances, to_columns
 from checker.records.registry import REGISTRY_FILE, Registry
 
 
@@ -36,6 +36,10 @@ class HiddenCodes:
         """Is one of these codes, of one picture and its parts, this near to what an opt-out in force names?"""
         columns = self._refreshed()
         return any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes)
+
+    def turned_codes(self) -> list[bytes]:
+        """Every hidden code in its eight orientations, sorted."""
+        return sorted(row.tobytes() for row in self._refreshed().T)
 
     def close(self) -> None:
         """Close the registry."""

@@ -39,6 +39,17 @@ class CodeBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class ErasedBlock:
+    """Codes of one kind that are gone, in the order in which they went."""
+
+    mark: int
+    """Ask for what came after it next time."""
+    code_ids: Sequence[int]
+    erased_at: Sequence[int]
+    """When each went, in seconds since 1970 (UTC)."""
+
+
+@dataclass(frozen=True, slots=True)
 class StoredTiles:
     """The tiles of a stored picture (`model.Tiles`) and how large it is."""
 
@@ -77,10 +88,20 @@ class IndexState:
     """How large and how fresh an index is."""
 
     codes: int
+    """Codes that are searched."""
     segments: int
     tail: int
     """Codes newer than the last segment; they are searched all the same."""
     upto: int
+    """Largest code id that is searched; 0: none."""
+    bytes: int = 0
+    """Of the index's files."""
+    built_at: datetime | None = None
+    """When its files were last built. None: there are none, and the database is searched."""
+    damaged: tuple[str, ...] = ()
+    """Files that do not hold what was written there; the database answers in their place until they are built again."""
+    pending_erasures: int = 0
+    """Codes that were erased since and still lie in a file. No answer holds them."""
 
 
 class NearIndex(Protocol):
@@ -153,12 +174,52 @@ class Store(Protocol):
         """Write one picture met in an archive. A second run adds nothing twice, only codes that were lacking."""
         ...
 
+    def erase(self, image_ids: Sequence[int], *, now: datetime) -> int:
+        """Erase pictures, their codes, tiles and sightings in ONE transaction (`erasure.py`); how many there were."""
+        ...
+
     def codes_after(self, code_id: int, *, kind: CodeKind, count: int) -> tuple[CodeRow, ...]:
         """Codes of every variant with a larger id, in commit order. Empty: none is newer."""
         ...
 
     def code_block_after(self, code_id: int, *, kind: CodeKind, count: int) -> CodeBlock:
         """The same without pictures and parts, for an index that reads them all: eight times as fast."""
+        ...
+
+    def code_block_between(self, after_id: int, upto_id: int, *, kind: CodeKind, count: int) -> CodeBlock:
+        """The first `count` codes with after_id < id <= upto_id. Empty: there is none."""
+        ...
+
+    def whole_code_block_after(self, code_id: int, *, kind: CodeKind, count: int) -> CodeBlock:
+        """As `code_block_after`, but only codes of whole pictures (`Variant.WHOLE`): one a picture."""
+        ...
+
+    def code_block_of(self, code_ids: Sequence[int], *, kind: CodeKind) -> CodeBlock:
+        """These codes in the order of their ids, each once; ids of other kinds and of erased ones are passed over."""
+        ...
+
+    def last_code_id(self, kind: CodeKind) -> int:
+        """The largest id of a stored code; 0: none is stored. It falls when that code is erased."""
+        ...
+
+    def codes_between_count(self, first_id: int, last_id: int, *, kind: CodeKind) -> int:
+        """How many codes are stored with first_id <= id <= last_id."""
+        ...
+
+    def image_ids_of(self, code_ids: Sequence[int]) -> Mapping[int, int]:
+        """The picture of each code. Missing: erased."""
+        ...
+
+    def code_ids_of_images(self, image_ids: Sequence[int], *, kind: CodeKind) -> Mapping[int, tuple[int, ...]]:
+        """The codes of each picture, lowest id first. Missing: erased, or recorded without a code of this kind."""
+        ...
+
+    def kinds(self) -> tuple[CodeKind, ...]:
+        """The kinds of which a code is stored, oldest first."""
+        ...
+
+    def erased_codes_after(self, mark: int, *, kind: CodeKind) -> ErasedBlock:
+        """Codes that were erased since `mark` (0: ever), oldest first. Empty: none was, and the mark stays."""
         ...
 
     def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:

@@ -28,6 +28,7 @@ from checker.model import (
     utc_text,
 )
 from checker.records.codes import record_codes
+from checker.records.erasure import is_erased
 from checker.records.frontier import end_visit, queue_link
 from checker.records.interfaces import Recorded
 from checker.records.rows import digest, finding_document, intern_url, intern_verdict, read_finding
@@ -39,8 +40,13 @@ _Page = tuple[int, str | None, str | None]
 
 
 def record_visit(db: Database, visit: Visit, *, source: Source) -> Recorded:
-    """Findings, picture, codes, sightings, new links and the frontier's state of one visit."""
+    """Findings, picture, codes, sightings, new links and the frontier's state of one visit.
+
+    Nothing is recorded of an address whose picture was erased, not even when the visit began before.
+    """
     url_id = intern_url(db, visit.url)
+    if is_erased(db, url_id):
+        return Recorded()
     verdict_id = intern_verdict(db, visit.verdict.to_dict()) if visit.verdict else None
     _record_findings(db, url_id, visit)
     recorded, added = Recorded(), 0
@@ -195,7 +201,7 @@ def _in_force(db: Database, url_id: int) -> tuple[Finding, ...]:
 
 
 _FORGET_UNSEEN = """
-DELETE FROM frontier WHERE url_id = ?1 AND kind = 'image' AND depth > 0 AND state != 'leased'
+DELETE FROM frontier WHERE url_id = ?1 AND kind = 'image' AND depth > 0 AND state NOT IN ('leased', 'erased')
 AND NOT EXISTS (SELECT 1 FROM embed WHERE image_url_id = ?1)
 AND NOT EXISTS (SELECT 1 FROM sighting WHERE image_url_id = ?1)
 """

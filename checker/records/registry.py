@@ -32,6 +32,7 @@ from checker.records.registry_schema import REGISTRY
 REGISTRY_FILE = "registry.db"
 HIDING_STATES = ("recorded", "held", "disputed", "withdrawing")
 """States in which an opt-out hides its pictures here."""
+_IN_FORCE = "SELECT COUNT(*) FROM opt_out WHERE state IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,10 @@ class Registry:
             (kind.name, kind.version, json.dumps(HIDING_STATES)),
         )
         return tuple(bytes(bits) for (bits,) in rows)
+
+    def opt_outs_in_force(self) -> int:
+        """How many requests hide their pictures now."""
+        return int(self._rows(_IN_FORCE, (json.dumps(HIDING_STATES),))[0][0])
 
     def opt_out(self, number: str) -> OptOutRow | None:
         """The request of this number. None: there is none."""

@@ -6,8 +6,13 @@
     sighting     picture, address, page, source     embed        which page shows which picture, as what
     verdict      what a publisher said, once each   finding      the evidence for it
     frontier     addresses to visit                 crawl_scope  what this folder's crawl covers
+    erasure      which codes are gone, since when
 
-A picture's bytes are never stored. Migrations are only ever added; `PRAGMA user_version` is their number.
+A picture's bytes are never stored. A code is never changed: what was built from codes (the index) rests on that, and
+learns from `erasure` which of them are gone. Triggers see to both, whoever writes; only REPLACE would pass them by
+(SQLite fires none for the row that it replaces), and no statement here uses it.
+
+Migrations are only ever added; `PRAGMA user_version` is their number.
 """
 
 from __future__ import annotations
@@ -28,6 +33,12 @@ def m001_everything_seen(db: Database) -> None:
 def m002_parts_of_pictures(db: Database) -> None:
     """Codes of parts of a picture, and tiles. What was recorded before keeps its code of the whole."""
     _run(db, _PARTS)
+
+
+@CORPUS()
+def m003_erasures(db: Database) -> None:
+    """Tombstones of codes, and an index of the codes of whole pictures."""
+    _run(db, _ERASURES)
 
 
 def _run(db: Database, statements: str) -> None:
@@ -99,3 +110,18 @@ CREATE TABLE tiles (
 ) STRICT
 """
 """A box is four big-endian uint16, x0 y0 x1 y1, in 1/65535 of the picture (`codes.pack_box`); NULL: all of it."""
+
+_ERASURES = """
+CREATE TABLE erasure (
+    erasure_id INTEGER PRIMARY KEY AUTOINCREMENT, code_id INTEGER NOT NULL UNIQUE,
+    kind_id INTEGER NOT NULL REFERENCES code_kind, erased_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX erasure_by_kind ON erasure (kind_id);
+CREATE TRIGGER code_leaves_a_tombstone AFTER DELETE ON code BEGIN
+    INSERT INTO erasure (code_id, kind_id, erased_at)
+    VALUES (OLD.code_id, OLD.kind_id, strftime('%Y-%m-%dT%H:%M:%SZ', 'now')); END;
+CREATE TRIGGER code_never_changes BEFORE UPDATE ON code BEGIN
+    SELECT RAISE(ABORT, 'a code is never changed: delete it and add another'); END;
+CREATE INDEX code_of_whole ON code (kind_id) WHERE variant = 'whole'
+"""
+"""`erasure_id` rises in commit order, so that an index of codes can ask for all after N."""

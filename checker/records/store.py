@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,11 +30,16 @@ from checker.model import (
     parse_utc,
     utc_text,
 )
-from checker.records.codes import code_row, stored_tiles
+from checker.records.code_reader import CodeReader
+from checker.records.codes import stored_tiles
 from checker.records.database import transaction
-from checker.records.interfaces import CodeBlock, CodeRow, Counts, Recorded, StoredTiles
+from checker.records.erasure import erase_pictures
+from checker.records.interfaces import Counts, Recorded, StoredTiles
 from checker.records.recording import record_archived, record_visit, said_of_pictures
 from checker.report import Coverage
+
+_COUNT_LONG_S, _COUNT_SHARE = 0.02, 20
+"""Counting that takes longer than this is left for twenty times as long, so that it takes a twentieth of the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +58,18 @@ class _Facts:
     """What is counted over all tables, and the state of the database that it was counted in."""
 
     counted_in: tuple[int, int]
+    good_until_s: float
+    """Until then they are not counted again, on the clock of `time.monotonic`."""
     counts: Counts
     kinds: tuple[CodeKind, ...]
     """Of which at least one code is stored, oldest first."""
 
 
-class CorpusStore:
-    """See `interfaces.Store`."""
+class CorpusStore(CodeReader):
+    """See `interfaces.Store`. Codes are read by `code_reader.CodeReader`."""
 
     def __init__(self, database: Database, lock: threading.RLock) -> None:
-        self._db = database
-        self._lock = lock
+        super().__init__(database, lock)
         self._own_commits = 0
         self._facts: _Facts | None = None
 
@@ -88,26 +95,18 @@ class CorpusStore:
         with self._writing() as db:
             return record_archived(db, seen, source=source, locator=locator, now=now)
 
+    def erase(self, image_ids: Sequence[int], *, now: datetime) -> int:
+        """Erase these pictures in one transaction; see `erasure.py` for what goes and what stays.
+
+        Then the write-ahead log is emptied, where the erased rows would live on. That waits for readers of other
+        processes, up to the busy timeout; past it the log is emptied by a later erasure, or when the last one closes.
+        """
+        with self._writing() as db:
+            erased = erase_pictures(db, image_ids, now=now)
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        return erased
+
     # --- reading -----------------------------------------------------------------------------------------------
-
-    def codes_after(self, code_id: int, *, kind: CodeKind, count: int) -> tuple[CodeRow, ...]:
-        """Codes of every variant with a larger id, in commit order; see `interfaces.Store.codes_after`."""
-        return tuple(map(code_row, self._rows(_CODES_AFTER, (kind.name, kind.version, code_id, count))))
-
-    def code_block_after(self, code_id: int, *, kind: CodeKind, count: int) -> CodeBlock:
-        """The same without pictures and parts; see `interfaces.Store.code_block_after`."""
-        rows = self._rows(_CODE_BLOCK_AFTER, (kind.name, kind.version, code_id, count))
-        return CodeBlock(code_ids=[row[0] for row in rows], bits=b"".join([row[1] for row in rows]))
-
-    def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:
-        """Codes by id; an erased picture's are missing."""
-        rows = self._rows(_CODES_BY_ID, (json.dumps(list(code_ids)),))
-        return {row[0]: code_row(row) for row in rows}
-
-    def codes_of_images(self, image_ids: Sequence[int], kind: CodeKind | None = None) -> tuple[CodeRow, ...]:
-        """The codes of these pictures, in commit order; see `interfaces.Store.codes_of_images`."""
-        name, version = (kind.name, kind.version) if kind else (None, None)
-        return tuple(map(code_row, self._rows(_CODES_BY_IMAGE, (json.dumps(list(image_ids)), name, version))))
 
     def tiles_of(self, image_ids: Sequence[int]) -> Mapping[int, StoredTiles]:
         """Tiles by image id; see `interfaces.Store.tiles_of`."""
@@ -181,18 +180,23 @@ class CorpusStore:
     # --- inside ------------------------------------------------------------------------------------------------
 
     def _counted(self) -> _Facts:
-        """Counting passes over whole tables and stands in every answer, so it is done once a commit, whoever's."""
+        """Counting passes over whole tables and stands in every answer, so it is done once a commit, whoever's.
+
+        Where it takes long (a tenth of a second at four million codes) it is done less often: the figures of an
+        answer may then be some seconds older than its matches.
+        """
         with self._lock:
+            begin_s = time.monotonic()
             # Not `version()`: the frontier commits on this connection too, and pages are counted from it.
             state = int(self._rows("PRAGMA data_version", ())[0][0]), int(self._db.conn.total_changes)
-            if self._facts is None or self._facts.counted_in != state:
-                kinds = tuple(CodeKind(*row) for row in self._rows(_STORED_KINDS, ()))
-                self._facts = _Facts(counted_in=state, counts=_counts(self._rows(_COUNTS, ())[0]), kinds=kinds)
-            return self._facts
-
-    def _rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return list(self._db.execute(sql, values).fetchall())
+            facts = self._facts
+            if facts is None or (facts.counted_in != state and begin_s >= facts.good_until_s):
+                counts, kinds = _counts(self._rows(_COUNTS, ())[0]), self.kinds()
+                end_s = time.monotonic()
+                took_s = end_s - begin_s
+                good_until_s = end_s + (_COUNT_SHARE * took_s if took_s > _COUNT_LONG_S else 0.0)
+                self._facts = facts = _Facts(counted_in=state, good_until_s=good_until_s, counts=counts, kinds=kinds)
+            return facts
 
     def _writing(self) -> _Writing:
         return _Writing(self._db, self._lock, self._committed)
@@ -224,30 +228,6 @@ class _Writing:
         finally:
             self._lock.release()
 
-
-_CODES_AFTER = """
-SELECT code_id, image_id, bits, variant, crop FROM code
-WHERE kind_id = (SELECT kind_id FROM code_kind WHERE name = ? AND version = ?) AND code_id > ? ORDER BY code_id LIMIT ?
-"""
-
-_CODE_BLOCK_AFTER = """
-SELECT code_id, bits FROM code
-WHERE kind_id = (SELECT kind_id FROM code_kind WHERE name = ? AND version = ?) AND code_id > ? ORDER BY code_id LIMIT ?
-"""
-
-_CODES_BY_ID = """
-SELECT code_id, image_id, bits, variant, crop FROM code WHERE code_id IN (SELECT value FROM json_each(?))
-"""
-
-_CODES_BY_IMAGE = """
-SELECT code_id, image_id, bits, variant, crop FROM code WHERE image_id IN (SELECT value FROM json_each(?1))
-AND (?2 IS NULL OR kind_id = (SELECT kind_id FROM code_kind WHERE name = ?2 AND version = ?3)) ORDER BY code_id
-"""
-
-_STORED_KINDS = """
-SELECT name, version, bits FROM code_kind
-WHERE EXISTS (SELECT 1 FROM code WHERE code.kind_id = code_kind.kind_id) ORDER BY kind_id
-"""
 
 _SIGHTINGS = """
 SELECT sighting.image_id, image_url.url, page_url.url, caption, source.source_id, source.name, source.kind, locator,

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
 
 from checker.errors import DataError, NewerDataError
 from checker.model import (
@@ -33,6 +35,7 @@ from checker.records.interfaces import verdict_forbids_index
 from checker.records.schema import CORPUS
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NOW = "2026-11-22T12:00:00Z"
 PAGE = "http://gallery.localhost:8001/index.html"
 IMAGE = "http://gallery.localhost:8001/cat.jpg"
 SILENT = Verdict(crawl=Stance.ALLOW, uses=dict.fromkeys(Use, Stance.UNSPECIFIED), findings=())
@@ -195,8 +198,6 @@ def test_another_process_s_commit_changes_the_version(folder: DataFolder) -> Non
 def test_a_newer_data_folder_is_refused_and_left_as_it_is(folder: DataFolder) -> None:
     folder.close()
     file = folder.path / CORPUS_FILE
-    from sqlite_utils import Database
-
     with Database(file).conn as connection:
         connection.execute("PRAGMA user_version = 99")
     before = file.read_bytes()
@@ -266,3 +267,48 @@ def test_processes_that_make_a_folder_at_the_same_moment_share_it(tmp_path: Path
             assert opener.stdin is not None
             opener.stdin.close()
         assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
+
+
+def rows(database: Database, query: str) -> list[tuple[object, ...]]:
+    return list(database.execute(query).fetchall())
+
+
+def test_a_folder_of_the_second_version_opens_keeps_everything_and_erases(tmp_path: Path) -> None:
+    second = Migrations("corpus")
+    for migration in CORPUS._migrations[:2]:
+        second(name=migration.name)(migration.fn)
+    path = tmp_path / "data"
+    path.mkdir()
+    database = open_database(path / CORPUS_FILE, second, durability=Durability.MANY_READERS)
+    database.execute("INSERT INTO source VALUES (3, 'archive', 'folder', ?)", (NOW,))
+    database.execute("INSERT INTO code_kind VALUES (1, 'phash256', '1', 256)")
+    for image_id in (7, 8):
+        database.execute("INSERT INTO image VALUES (?, ?, 1, 8, 8, 'PNG', ?)", (image_id, bytes([image_id]) * 32, NOW))
+        for variant, code_id in (("whole", image_id * 10), ("trimmed", image_id * 10 + 1)):
+            code = (code_id, image_id, variant, bytes([code_id]) * 32)
+            database.execute(
+                "INSERT INTO code (code_id, image_id, kind_id, variant, bits) VALUES (?, ?, 1, ?, ?)", code
+            )
+        database.execute(
+            "INSERT INTO sighting (image_id, source_id, locator, first_seen, last_seen) VALUES (?, 3, '{}', ?, ?)",
+            (image_id, NOW, NOW),
+        )
+    tables = ("source", "code_kind", "image", "code", "sighting")
+    before = {table: database.execute(f"SELECT * FROM {table}").fetchall() for table in tables}
+    assert database.execute("PRAGMA user_version").fetchone() == (2,)
+    database.close()
+
+    for _ in range(2):  # the second time nothing is left to do
+        with DataFolder.open(path, create=False) as folder:
+            assert rows(folder.store._db, "PRAGMA user_version") == [(3,)]
+            assert {table: rows(folder.store._db, f"SELECT * FROM {table}") for table in tables} == before
+            assert rows(folder.store._db, "PRAGMA integrity_check") == [("ok",)]
+            assert list(folder.store.whole_code_block_after(0, kind=PHASH256, count=9).code_ids) == [70, 80]
+    with DataFolder.open(path, create=False) as folder:
+        assert folder.store.erase([7], now=NOON) == 1
+        assert list(folder.store.erased_codes_after(0, kind=PHASH256).code_ids) == [70, 71]
+        source = folder.store.source("archive", kind="folder", now=NOON)
+        seen = PictureSeen(picture(), servable=True)
+        recorded = folder.store.record_file(seen, source=source, locator=Locator(file="1.jpg"), now=NOON)
+        assert recorded.image_id == 9
+        assert folder.store.last_code_id(PHASH256) == 82
