@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +28,9 @@ from api.words import words
 from checker.errors import DataError, EmptyCorpusError, SandboxError
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.handles import KEY_FILE
+from checker.index.kernels import load_compiled
+from checker.index.plan import PIECES_FROM
+from checker.index.upkeep import Upkeep
 from checker.lookup import Checker
 from checker.optout.request import OptOuts
 from checker.settings import Settings
@@ -67,11 +71,8 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        try:
+        with closing(checker), closing(opt_outs), closing(decoder), closing(_keep_searches_fast(checker)):
             yield
-        finally:
-            for opened in (decoder, opt_outs, checker):
-                opened.close()
 
     quota = DailyQuota(opt_outs.registry, settings.opt_outs_per_day_max, secret=secret)
     quota.forget(clock())
@@ -111,6 +112,14 @@ def create_app(
     build = app.build_middleware_stack
     app.build_middleware_stack = lambda: Guards(build(), allowed_hosts)  # type: ignore[method-assign]
     return app
+
+
+def _keep_searches_fast(checker: Checker) -> Upkeep:
+    """Keep the index built, and compile the searches of a large one, both beside the answers."""
+    if any(state.codes >= PIECES_FROM for _, state in checker.index_states()):
+        # Takes seconds the first time; until then searches are slower, and no question waits for it.
+        threading.Thread(target=load_compiled, name="kernels", daemon=True).start()
+    return checker.upkeep(logging.getLogger("uvicorn.error").error)
 
 
 def _answer_errors(app: FastAPI) -> None:

@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from checker.commands import check, feed, fingerprint, honour, keys, optout, signals
+from checker.commands import check, erase, feed, fingerprint, honour, index, keys, optout, signals, stats
 from checker.console import ExitCode, answer, say
 
 
@@ -57,6 +57,9 @@ def build_app() -> typer.Typer:
     app.add_typer(feed.app, name="feed")
     app.command("honour")(honour.honour)
     app.add_typer(keys.app, name="keys")
+    app.add_typer(index.app, name="index")
+    app.command("erase")(erase.erase)
+    app.command("stats")(stats.stats)
     for name, point in sorted(plugged.items()):
         app.command(name)(point.load())
     return app

@@ -7,7 +7,9 @@
     │   └── TooPlainError        a picture that cannot be told from others
     ├── DataError                a data folder cannot be used                  exit 2
     │   ├── NewerDataError       it was written by a newer version
+    │   ├── IndexDamagedError    a file of the index is cut off, altered or another's
     │   └── LogBehindError       the database is older than what was signed
+    ├── PartUnavailableError     a part of the index that lives elsewhere did not answer
     ├── SandboxError             no process can be started to decode in         exit 2
     ├── RemoteError              another machine did not answer as agreed      exit 2
     └── VerificationError        a proof, a receipt or a feed does not hold    exit 4
@@ -49,8 +51,16 @@ class NewerDataError(DataError):
     """The data folder was written by a newer version of this program. Nothing was changed in it."""
 
 
+class IndexDamagedError(DataError):
+    """A file of the index does not hold what was written there. Answers come from the database; a build replaces it."""
+
+
 class LogBehindError(DataError):
     """The registry holds less than a checkpoint that was already signed; going on would fork the log."""
+
+
+class PartUnavailableError(CheckerError):
+    """A part of the index did not answer. The search goes on without it, and the answer says so."""
 
 
 class SandboxError(CheckerError):

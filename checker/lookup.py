@@ -8,7 +8,7 @@ on the person who asked for it. One wording serves all reasons (docs/decisions.m
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -20,11 +20,24 @@ from checker.fingerprint import Decoder, question_of
 from checker.fingerprint.pictures import read_picture_file
 from checker.fingerprint.robust import RobustModel
 from checker.handles import Handles
+from checker.index.live import LiveIndex
+from checker.index.upkeep import Upkeep
 from checker.matching.search import Found, Matcher
-from checker.model import PHASH256, Box, Fingerprint, Picture, Sighting, Stance, Unreadable, Use, Variant, utc_text
+from checker.model import (
+    PHASH256,
+    Box,
+    CodeKind,
+    Fingerprint,
+    Picture,
+    Sighting,
+    Stance,
+    Unreadable,
+    Use,
+    Variant,
+    utc_text,
+)
 from checker.records.folder import DataFolder
-from checker.records.index import ScanIndex
-from checker.records.interfaces import Counts
+from checker.records.interfaces import Counts, IndexState
 from checker.records.store import SourceFacts
 from checker.report import CheckStatus, Coverage, Match, MatchKind, Orientation, Report, Withheld
 from checker.settings import Settings
@@ -45,10 +58,11 @@ class Checker:
         self._handles = handles
         model = RobustModel.of(settings)
         self._kinds = (PHASH256, model.kind) if model else (PHASH256,)
+        self._indexes = tuple(LiveIndex(folder.path, folder.store, kind) for kind in self._kinds)
         self._matcher = Matcher(
             folder.store,
-            ScanIndex(folder.store, PHASH256),
-            ScanIndex(folder.store, model.kind) if model else None,
+            self._indexes[0],
+            self._indexes[1] if model else None,
             radius=settings.match_distance_bits_max,
         )
 
@@ -131,6 +145,27 @@ class Checker:
         """Facts for /v1/stats."""
         return self._folder.store.counts()
 
+    def upkeep(self, say: Callable[[str], None]) -> Upkeep:
+        """Keep the index built, beside the answers, until it is closed; `say` is told of a build that failed."""
+        return Upkeep(self._folder, self._settings, say, damaged=self._index_is_damaged)
+
+    def erase(self, report: Report, *, now: datetime) -> int:
+        """Erase from the corpus the pictures that a report found, possible copies excepted; how many there were.
+
+        Nothing that was seen of them stays, and no answer names them from the next question on. What keeps a picture
+        from being recorded again is an opt-out.
+        """
+        ids = [
+            self._handles.open(match.handle, now=now)
+            for match in report.matches
+            if match.kind is not MatchKind.POSSIBLE
+        ]
+        return self._folder.store.erase([image_id for image_id in ids if image_id is not None], now=now)
+
+    def index_states(self) -> tuple[tuple[CodeKind, IndexState], ...]:
+        """Size and freshness of what is searched, for every kind of code that look-ups compare."""
+        return tuple((index.kind, index.state()) for index in self._indexes)
+
     def sources(self) -> tuple[SourceFacts, ...]:
         """Every source with what it holds."""
         return self._folder.store.sources()
@@ -148,7 +183,9 @@ class Checker:
             )
 
     def close(self) -> None:
-        """Close the databases."""
+        """Close the index and the databases."""
+        for index in self._indexes:
+            index.close()
         self._folder.close()
 
     def __enter__(self) -> Checker:
@@ -158,6 +195,9 @@ class Checker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _index_is_damaged(self) -> bool:
+        return any(state.damaged for _, state in self.index_states())
 
     def _unreadable(self, problem: Unreadable) -> Report:
         return Report(CheckStatus.UNREADABLE, problem.detail, self.coverage(), ())

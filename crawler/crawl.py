@@ -15,6 +15,7 @@ from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import CheckerError, InputError
 from checker.fingerprint import Depth, fingerprint_bytes
 from checker.fingerprint.sandbox import SandboxDecoder
+from checker.index.upkeep import Upkeep
 from checker.model import FoundLink, Picture, Source, Unreadable
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -37,13 +38,19 @@ def run_command(plan: Plan, pictures: Settings, data: Path, *, refresh: bool, as
         KeyboardInterrupt: it was stopped at once.
     """
     begin_s = time.monotonic()
-    with DataFolder.open(data, create=True) as folder, folder.exclusive("crawl"):
+    with (
+        DataFolder.open(data, create=True) as folder,
+        folder.exclusive("crawl"),
+        Upkeep(folder, pictures, say) as upkeep,
+    ):
         try:
             tally = asyncio.run(_over_http(plan, pictures, folder, refresh=refresh))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
         except BaseExceptionGroup as group:
             raise _first_of_ours(group) from group
+        if tally.stopped:
+            upkeep.close()  # who stopped it does not want to wait for a build
         counts = folder.store.counts()
     seconds = time.monotonic() - begin_s
     for line in tally.failures():

@@ -20,6 +20,7 @@ from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import InputError
 from checker.fingerprint.pictures import Depth, fingerprint_file, picture_files
 from checker.fingerprint.sandbox import SandboxDecoder
+from checker.index.upkeep import Upkeep
 from checker.model import Locator, Picture, PictureSeen, Source, Unreadable
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -69,7 +70,11 @@ def run_command(
     """
     begin_s = time.monotonic()
     check_paths(paths)
-    with DataFolder.open(data, create=True) as folder, Progress(every_s=CrawlSettings().progress_every_s) as progress:
+    with (
+        DataFolder.open(data, create=True) as folder,
+        Upkeep(folder, settings, say),
+        Progress(every_s=CrawlSettings().progress_every_s) as progress,
+    ):
         counts = ingest(files_in(paths, source_name), folder, settings, progress, now=datetime.now(UTC))
     if counts.recorded + counts.unreadable == 0:
         raise InputError(f"there is no picture in {', '.join(map(str, paths))}; JPEG, PNG, WebP and GIF are read")

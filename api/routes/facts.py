@@ -9,7 +9,8 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import ServiceDep
 from api.schemas.told import HealthTold, ReadyTold, SourcesTold, StatsTold, answers
-from checker.model import utc_text
+from checker.model import CodeKind, utc_text
+from checker.records.interfaces import IndexState
 
 router = APIRouter(tags=["facts"])
 
@@ -48,6 +49,7 @@ async def sources(service: ServiceDep) -> dict[str, Any]:
 async def stats(service: ServiceDep) -> dict[str, Any]:
     """`images_findable`: those that a look-up can find."""
     counts = await run_in_threadpool(service.checker.counts)
+    states = await run_in_threadpool(service.checker.index_states)
     return {
         "images": counts.images,
         "images_findable": counts.images_servable,
@@ -56,6 +58,7 @@ async def stats(service: ServiceDep) -> dict[str, Any]:
         "sources": counts.sources,
         "newest": utc_text(counts.newest) if counts.newest else None,
         "log": {"origin": service.opt_outs.log.origin, "size": service.opt_outs.log.size},
+        "index": [_index_told(kind, state) for kind, state in states],
     }
 
 
@@ -69,7 +72,25 @@ async def healthz() -> dict[str, str]:
     "/readyz", summary="Can it answer look-ups and take opt-outs?", response_model=None, responses=answers(ReadyTold)
 )
 async def readyz(service: ServiceDep) -> dict[str, Any]:
-    """Reads both databases. An empty one is ready too, and says how many pictures it holds."""
+    """Reads both databases. An empty one is ready too, and says how many pictures it holds.
+
+    So is one whose index is damaged: the database answers in its place, slower, and the files are named here.
+    """
     coverage = await run_in_threadpool(service.checker.coverage)
     size = await run_in_threadpool(service.opt_outs.registry.log_size)
-    return {"status": "ready", "images": coverage.images, "log_size": size}
+    states = await run_in_threadpool(service.checker.index_states)
+    index = [{**_index_told(kind, state), "damaged_files": list(state.damaged)} for kind, state in states]
+    return {"status": "ready", "images": coverage.images, "log_size": size, "index": index}
+
+
+def _index_told(kind: CodeKind, state: IndexState) -> dict[str, Any]:
+    return {
+        "kind": kind.name,
+        "version": kind.version,
+        "codes": state.codes,
+        "segments": state.segments,
+        "tail": state.tail,
+        "bytes": state.bytes,
+        "built_at": utc_text(state.built_at) if state.built_at else None,
+        "damaged": len(state.damaged),
+    }

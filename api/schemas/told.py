@@ -203,6 +203,25 @@ class LogTold(Told):
     size: int
 
 
+class IndexTold(Told):
+    """How the index of one kind of code stands. Whatever it lacks is searched from the database: answers are whole."""
+
+    kind: str
+    version: str
+    codes: Annotated[int, Field(description="Codes that are searched.")]
+    segments: int
+    tail: Annotated[int, Field(description="Codes newer than the last segment; searched all the same.")]
+    bytes: Annotated[int, Field(description="Of its files.")]
+    built_at: Annotated[Time | None, Field(description="null: there are no files yet.")]
+    damaged: Annotated[int, Field(description="Files that do not hold what was written.")]
+
+
+class ReadyIndexTold(IndexTold):
+    """With the names of the damaged files, for whoever runs the service."""
+
+    damaged_files: list[str]
+
+
 class StatsTold(Told):
     """Figures."""
 
@@ -213,6 +232,7 @@ class StatsTold(Told):
     sources: int
     newest: Time | None
     log: LogTold
+    index: list[IndexTold]
 
 
 class HealthTold(Told):
@@ -227,6 +247,7 @@ class ReadyTold(Told):
     status: Literal["ready"]
     images: int
     log_size: int
+    index: list[ReadyIndexTold]
 
 
 def answers(
