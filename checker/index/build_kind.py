@@ -95,8 +95,7 @@ class KindBuild:
         make_private_folder(self._folder)
         _remove_unnamed(self._folder, before)
         # Read first: what is erased after the mark is left out by readers, however much of it is written below.
-        erased = self._store.erased_codes_after(before.erased_mark if before else 0, kind=self._kind)
-        mark, erased_code = erased.mark, erased.code_ids[-1] if erased.code_ids else before.erased_code if before else 0
+        mark = self._store.erased_codes_after(before.erased_mark if before else 0, kind=self._kind).mark
         upto = self._store.last_code_id(self._kind)
         hidden = codes_of_images(self._store, self._hidden.image_ids, self._kind)
         new = self._new(upto)
@@ -104,6 +103,8 @@ class KindBuild:
         written = self._write(work.write, hidden)
         # Where all that is new is hidden, it lies in no range that is written.
         aside = self._aside((*work.write, new), hidden)
+        # Read last: whatever no segment got any more is among it.
+        last_erasure, last_erased = self._last_erasure()
         clean = sweep or before is None or not work.keep
         manifest = Manifest(
             segments=tuple(sorted((*work.keep, *written), key=lambda entry: entry.after)),
@@ -113,7 +114,8 @@ class KindBuild:
             else write_aside(self._folder, aside),
             halves=self._halves(hidden, now, stale=clean and bool(written or work.write or self._changed(mark))),
             erased_mark=mark if clean or before is None else before.erased_mark,
-            erased_code=erased_code if clean or before is None else before.erased_code,
+            last_erasure=last_erasure,
+            last_erased=last_erased,
             hidden=self._hidden.digest if clean or before is None else before.hidden,
             built_at=now,
             swept_at=now if clean or before is None else before.swept_at,
@@ -171,6 +173,13 @@ class KindBuild:
             inside |= (self._was_aside > span.after) & (self._was_aside <= span.upto)
             aside.append(_inside(hidden, span))
         return np.unique(np.concatenate([self._was_aside[~inside], *aside]))
+
+    def _last_erasure(self) -> tuple[int, int]:
+        """Mark and code of the newest erasure."""
+        before = self._before
+        known = (before.last_erasure, before.last_erased) if before else (0, 0)
+        newer = self._store.erased_codes_after(known[0], kind=self._kind)
+        return (newer.mark, newer.code_ids[-1]) if newer.code_ids else known
 
     def _changed(self, mark: int) -> bool:
         """Was anything erased or hidden since the last sweep?"""

@@ -208,7 +208,9 @@ def _of_this_store(manifest: Manifest, segments: Sequence[Segment], store: Store
         missing += ids[~found].tolist()
         if not np.array_equal(segment.words[rows[found]], permuted(there.bits, bits=kind.bits)):
             return False
-    # Read last, so that what is erased meanwhile is known to be. A database that was put back from before an erasure
-    # has not got it, or another one in its place; its codes would be missed in segments that were freed of them.
-    erased = store.erased_codes_after(max(manifest.erased_mark - 1, 0), kind=kind).code_ids
-    return set(missing) <= set(erased) and (not manifest.erased_mark or erased[:1] == [manifest.erased_code])
+    # Read last, so that what is erased meanwhile is known to be.
+    if not set(missing) <= set(store.erased_codes_after(manifest.erased_mark, kind=kind).code_ids):
+        return False
+    # A database that was put back from before an erasure has not got it, or another one in its place.
+    since = store.erased_codes_after(max(manifest.last_erasure - 1, 0), kind=kind).code_ids
+    return not manifest.last_erasure or since[:1] == [manifest.last_erased]

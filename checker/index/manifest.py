@@ -1,6 +1,6 @@
 """Which files make up the index of one kind of code: one small file, replaced as a whole.
 
-    line 1   JSON: format, kind, upto, segments, aside, halves, erased_mark, erased_code, hidden, built_at, swept_at
+    line 1   JSON: format, kind, and the fields of `Manifest`
     line 2   CRC-32 of line 1, eight hex digits
 
 What is not named here is no part of the index. A reader that meets a damaged one has no index, and the store answers.
@@ -59,8 +59,10 @@ class Manifest:
     """The half codes of whole pictures, for the private check (`halves.HalfCodes`); of phash256 only."""
     erased_mark: int
     """Codes erased up to this mark (`Store.erased_codes_after`) are in no segment any more."""
-    erased_code: int
-    """The code that was erased at that mark. Where another one was, or none, the database is another."""
+    last_erasure: int
+    """The mark of the newest erasure when the build ended; 0: there was none."""
+    last_erased: int
+    """The code that it erased. A database that has not got this erasure may have codes that the segments lack."""
     hidden: str
     """Digest of the opt-outs that the segments honour."""
     built_at: datetime
@@ -132,7 +134,7 @@ def _manifest(document: dict[str, Any], kind: CodeKind) -> Manifest:
     aside, halves = (FileEntry(**document[name]) if document[name] else None for name in ("aside", "halves"))
     if any("/" in entry.name for entry in (aside, halves) if entry):
         raise ValueError("a name with a slash")
-    if not all(0 <= int(document[name]) <= _ID_MAX for name in ("upto", "erased_mark", "erased_code")):
+    if not all(0 <= int(document[name]) <= _ID_MAX for name in ("upto", "erased_mark", "last_erasure", "last_erased")):
         raise ValueError("ids that no database gives")
     return Manifest(
         segments=segments,
@@ -140,7 +142,8 @@ def _manifest(document: dict[str, Any], kind: CodeKind) -> Manifest:
         aside=aside,
         halves=halves,
         erased_mark=int(document["erased_mark"]),
-        erased_code=int(document["erased_code"]),
+        last_erasure=int(document["last_erasure"]),
+        last_erased=int(document["last_erased"]),
         hidden=str(document["hidden"]),
         built_at=parse_utc(document["built_at"]),
         swept_at=parse_utc(document["swept_at"]),
