@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from index_corpus import NOON, flipped, near_by_scan, nearest_by_scan
 
-from checker.index.live import LiveIndex
+from checker.index.live import LiveIndex, kind_folder
+from checker.index.manifest import Manifest, read_manifest
 from checker.index.verify import verify
-from checker.model import PHASH256, CodeKind
+from checker.model import PHASH256, CodeKind, Fingerprint
 from checker.records.folder import DataFolder
+from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
 from checker.settings import Settings
 
 IN_MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
@@ -28,6 +31,27 @@ def codes_in(folder: DataFolder, kind: CodeKind = PHASH256) -> dict[int, bytes]:
     block = folder.store.code_block_after(0, kind=kind, count=1_000_000)
     width = kind.bits // 8
     return {code_id: block.bits[n * width : (n + 1) * width] for n, code_id in enumerate(block.code_ids)}
+
+
+def opt_out(folder: DataFolder, code: bytes, number: int = 0) -> None:
+    """Have somebody hide every picture with a code like this. `number`: how many did before."""
+    name = str(number)
+    row = OptOutRow(name, number, "recorded", "picture", ("tdm",), 1, name.encode(), NOON)
+    with closing(Registry.open(folder.path / REGISTRY_FILE)) as registry, registry.writing() as writer:
+        writer.add_log_entry(LogRow(index=number, leaf=bytes(32), entry=b"entry", salt=name.encode()), [])
+        writer.add_opt_out(row, [[Fingerprint(PHASH256, code)]])
+
+
+def erase(folder: DataFolder, *code_ids: int) -> None:
+    """Erase the pictures of these codes."""
+    folder.store.erase(list(folder.store.image_ids_of(code_ids).values()), now=NOON)
+
+
+def manifest_of(folder: DataFolder) -> Manifest:
+    """What the index of the folder is made of."""
+    manifest = read_manifest(kind_folder(folder.path, PHASH256), PHASH256)
+    assert manifest
+    return manifest
 
 
 def queries_for(stored: Mapping[int, bytes], seed: int = 0) -> list[bytes]:

@@ -6,25 +6,23 @@ import math
 import random
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from index_answers import holds
+from index_answers import holds, manifest_of, opt_out
 from index_corpus import NOON, add
 
 from checker.index import compaction
 from checker.index.build import build
 from checker.index.compaction import Existing, Work, parts_of, plan_work
 from checker.index.live import kind_folder
-from checker.index.manifest import Manifest, SegmentEntry, read_manifest
+from checker.index.manifest import SegmentEntry
 from checker.index.segment import Span
-from checker.model import PHASH256, Fingerprint
+from checker.model import PHASH256
 from checker.records.folder import DataFolder
-from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
 from checker.settings import Settings
 
 Row = tuple[int, int, int, bool]
@@ -181,12 +179,6 @@ def test_a_range_is_cut_until_every_part_fits(ids: set[int], rows_max: int, span
 # --- builds of a data folder -------------------------------------------------------------------------------------
 
 
-def manifest_of(folder: DataFolder) -> Manifest:
-    manifest = read_manifest(kind_folder(folder.path, PHASH256), PHASH256)
-    assert manifest
-    return manifest
-
-
 def test_many_small_builds_and_one_full_one(tmp_path: Path) -> None:
     rng, stored = random.Random(1), {}
     with DataFolder.open(tmp_path, create=True) as folder:
@@ -250,13 +242,6 @@ def test_new_codes_after_the_newest_ones_were_erased(tmp_path: Path, gone: int, 
             stored |= add(folder, [rng.randbytes(32) for _ in range(newer)])
         build(folder, Settings(), now=NOON)
         holds(folder, stored)
-
-
-def opt_out(folder: DataFolder, code: bytes) -> None:
-    row = OptOutRow("A", 0, "recorded", "picture", ("tdm",), 1, b"A", NOON)
-    with closing(Registry.open(folder.path / REGISTRY_FILE)) as registry, registry.writing() as writer:
-        writer.add_log_entry(LogRow(index=0, leaf=bytes(32), entry=b"entry", salt=b"salt"), [])
-        writer.add_opt_out(row, [[Fingerprint(PHASH256, code)]])
 
 
 @pytest.mark.parametrize("before", [0, 20], ids=["at the first build", "at a later one"])

@@ -16,14 +16,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from hibs_command import CHECKOUT, Hibs
-from index_answers import answers_as_a_scan, codes_in, holds, index_of, queries_for
+from index_answers import answers_as_a_scan, codes_in, holds, index_of, manifest_of, queries_for
 from index_corpus import NOON, add, add_many, near_by_scan
 from index_processes import PATIENCE_S, Nursery
 
 from checker.errors import DataError
 from checker.index.build import build
 from checker.index.live import INDEX_FOLDER, LiveIndex, kind_folder
-from checker.index.manifest import MANIFEST, Manifest, read_manifest
+from checker.index.manifest import MANIFEST
 from checker.index.verify import verify
 from checker.model import PHASH256
 from checker.records.folder import DataFolder
@@ -47,12 +47,6 @@ def folder(tmp_path: Path) -> Iterator[DataFolder]:
 def recorded(folder: DataFolder, count: int) -> dict[int, bytes]:
     rng = random.Random(count)
     return add(folder, [rng.randbytes(32) for _ in range(count)])
-
-
-def manifest_of(folder: DataFolder) -> Manifest:
-    manifest = read_manifest(kind_folder(folder.path, PHASH256), PHASH256)
-    assert manifest
-    return manifest
 
 
 def found(index: LiveIndex, code: bytes) -> list[int]:

@@ -1,27 +1,25 @@
-"""A segment answers as a scan of its codes does, however they are cut, and whatever a forger writes into its tables."""
+"""A segment answers as a scan of its codes does, however they are cut, and keeps their ids."""
 
 from __future__ import annotations
 
-import random
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from index_answers import IN_MEMORY
-from index_forging import laid_out
+from index_segments import (
+    Stored,
+    flips,
+    near_of,
+    nearest_of,
+    search_with,
+    segment_of,
+    span_of,
+    tables_always_asked,
+)
 
-from checker.errors import IndexDamagedError
-from checker.index import kernels
-from checker.index.codefolder import CannotLoadError, code_folder
-from checker.index.fast import CompiledKernels
-from checker.index.parts import Hits, Words
 from checker.index.plan import Plan
 from checker.index.segment import ROWS_MAX, SPAN_MAX, CountChangedError, Segment, Span, write_segment
 
@@ -34,100 +32,11 @@ PLANS = {
     "256 bits in 32 pieces": (256, Plan(256, (8,) * 32)),
     "512 bits, scanned": (512, None),
 }
-Ids = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """Some codes, and what a plain scan finds among them."""
-
-    ids: list[int]
-    words: Words
-
-    @classmethod
-    def drawn(cls, seed: int, rows: int, bits: int, *, after: int = 0) -> Stored:
-        """Codes around a few centres, some of them equal, under ids with gaps."""
-        rng = np.random.default_rng(seed)
-        centres = rng.integers(0, 2**64, (3, bits // 64), dtype=np.uint64)
-        words = centres[rng.integers(0, 3, rows)] ^ flips(rng, rows, bits)
-        copied = rng.integers(0, max(rows, 1), rows // 4)
-        words[: rows // 4] = words[copied] if rows else words[:0]
-        ids = after + 1 + np.cumsum(rng.integers(1, 4, rows)) - 1
-        return cls(ids.tolist(), words)
-
-    def blocks(self, seed: int = 0) -> Iterator[tuple[Ids, Words]]:
-        """The codes, cut anywhere; empty blocks among them."""
-        rng, ids = random.Random(seed), np.array(self.ids, dtype=np.int64)
-        cuts = sorted(rng.choices(range(len(ids) + 1), k=4))
-        for begin, end in zip([0, *cuts], [*cuts, len(ids)], strict=True):
-            yield ids[begin:end], self.words[begin:end]
-
-    def distances(self, queries: Words) -> npt.NDArray[np.int64]:
-        """(queries, rows), counted bit by bit."""
-        stored, asked = (np.unpackbits(words.view(np.uint8), axis=1) for words in (self.words, queries))
-        return np.array([(stored != query).sum(axis=1) for query in asked], dtype=np.int64).reshape(len(asked), -1)
-
-    def near(self, queries: Words, radius: int) -> list[tuple[int, int, int]]:
-        """(query, id, distance), sorted."""
-        measured = self.distances(queries)
-        return [(q, self.ids[row], int(measured[q, row])) for q, row in np.argwhere(measured <= radius).tolist()]
-
-    def nearest(self, queries: Words, count: int) -> list[tuple[int, int, int]]:
-        """(distance, id, query), nearest first."""
-        measured = self.distances(queries)
-        if not measured.size:
-            return []
-        least, first = measured.min(axis=0).tolist(), measured.argmin(axis=0).tolist()
-        return sorted(zip(least, self.ids, first, strict=True))[:count]
-
-
-def flips(rng: np.random.Generator, rows: int, bits: int) -> Words:
-    """Rows with a few bits set, some with many."""
-    share = rng.choice([0.0, 0.02, 0.08, 0.15, 0.3], (rows, 1))
-    packed = np.packbits(rng.random((rows, bits)) < share, axis=1)
-    return np.ascontiguousarray(packed).view(np.uint64).reshape(rows, bits // 64)
-
-
-def near_of(hits: Hits) -> list[tuple[int, int, int]]:
-    return sorted(zip(hits.query_nos.tolist(), hits.code_ids.tolist(), hits.distances.tolist(), strict=True))
-
-
-def nearest_of(hits: Hits) -> list[tuple[int, int, int]]:
-    return sorted(zip(hits.distances.tolist(), hits.code_ids.tolist(), hits.query_nos.tolist(), strict=True))
-
-
-def span_of(stored: Stored, after: int) -> Span:
-    return Span(after, stored.ids[-1] if stored.ids else after)
-
-
-@contextmanager
-def segment_of(stored: Stored, plan: Plan | None, *, after: int = 0) -> Iterator[Segment]:
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
-        path, bits = Path(folder) / "one.seg", stored.words.shape[1] * 64
-        write_segment(path, span_of(stored, after), stored.blocks(), rows=len(stored.ids), bits=bits, plan=plan)
-        with closing(Segment(path)) as segment:
-            yield segment
-
-
-@contextmanager
-def tables_always_asked() -> Iterator[None]:
-    """Few codes are scanned, cut or not; here the tables are looked into however few there are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("checker.index.segment.worth_probing", lambda *_: True)
-        yield
 
 
 @pytest.fixture(params=["numpy", "compiled"])
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Search with these kernels."""
-    used: kernels.Kernels = kernels.NumpyKernels()
-    if request.param == "compiled":
-        try:
-            used = CompiledKernels(code_folder())
-        except CannotLoadError as error:
-            pytest.skip(str(error))
-    monkeypatch.setattr(kernels, "active", lambda: used)
-    return used.name
+    return search_with(request.param, monkeypatch)
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -249,144 +158,3 @@ def test_progress_rises_to_the_end(tmp_path: Path) -> None:
     )
     assert told == sorted(told)
     assert told[-1] == 1.0
-
-
-# --- what a forger writes ----------------------------------------------------------------------------------------
-
-
-def forged(stored: Stored, plan: Plan, starts: Sequence[int], order: Sequence[int], *, after: int = 0) -> bytes:
-    """A segment with right checksums and these tables."""
-    offsets = np.array(stored.ids, np.int64) - (after + 1)
-    arrays = (
-        ("codes", "<u8", stored.words),
-        ("ids", "<u4", offsets),
-        ("starts", "<u4", starts),
-        ("order", "<u4", order),
-    )
-    built = [(name, dtype, np.asarray(array).astype(dtype)) for name, dtype, array in arrays]
-    facts = {"bits": plan.bits, "after": after, "upto": stored.ids[-1], "widths": plan.widths}
-    return laid_out([(n, d, list(a.shape), a.tobytes()) for n, d, a in built], what="segment", facts=facts)
-
-
-def tables_of(stored: Stored, plan: Plan) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """The tables that belong to these codes, by a second implementation."""
-    bits = np.unpackbits(stored.words.view(np.uint8), axis=1, bitorder="little")
-    starts, order, begin = [], [], 0
-    for width in plan.widths:
-        keys = [sum(int(bit) << place for place, bit in enumerate(row[begin : begin + width])) for row in bits]
-        by_key = sorted(range(len(keys)), key=lambda row, keys=keys: (keys[row], row))  # type: ignore[misc]
-        order += by_key
-        starts += [sum(key < value for key in keys) for value in range(2**width + 1)]
-        begin += width
-    return np.array(starts), np.array(order)
-
-
-SMALL_PLAN = Plan(64, (8,) * 8)
-
-
-def answers_as_a_scan(path: Path, stored: Stored, engine: str) -> None:
-    asked = np.concatenate([stored.words[::5], stored.words[:3] ^ np.uint64(0x0101)])
-    with closing(Segment(path)) as segment, tables_always_asked():
-        for radius in (0, 1, 7, 8, 20):
-            assert near_of(segment.near(asked, distance_bits_max=radius)) == stored.near(asked, radius), engine
-        assert nearest_of(segment.nearest(asked, count=7)) == stored.nearest(asked, 7)
-
-
-def test_the_second_implementation_makes_the_same_file(tmp_path: Path) -> None:
-    stored = Stored.drawn(4, 60, 64)
-    path = tmp_path / "a.seg"
-    write_segment(path, span_of(stored, 0), stored.blocks(), rows=60, bits=64, plan=SMALL_PLAN)
-    assert path.read_bytes() == forged(stored, SMALL_PLAN, *tables_of(stored, SMALL_PLAN))
-
-
-@pytest.mark.parametrize("seed", range(8))
-def test_tables_that_lead_out_of_the_file_are_passed_by(tmp_path: Path, seed: int, engine: str) -> None:
-    rng = np.random.default_rng(seed)
-    stored = Stored.drawn(seed, 60, 64)
-    for which in ("starts", "order", "both"):
-        starts, order = tables_of(stored, SMALL_PLAN)
-        if which != "order":
-            starts = np.where(
-                rng.random(len(starts)) < rng.choice([0.001, 0.5, 1]), rng.integers(61, 2**32, len(starts)), starts
-            )
-        if which != "starts":
-            order = np.where(
-                rng.random(len(order)) < rng.choice([0.01, 0.5, 1]), rng.integers(60, 2**32, len(order)), order
-            )
-        (tmp_path / "a.seg").write_bytes(forged(stored, SMALL_PLAN, starts, order))
-        answers_as_a_scan(tmp_path / "a.seg", stored, engine)
-
-
-def test_tables_of_noise_or_of_every_row_in_every_cell_are_passed_by(tmp_path: Path, engine: str) -> None:
-    stored, rng = Stored.drawn(1, 60, 64), np.random.default_rng(1)
-    order = tables_of(stored, SMALL_PLAN)[1]
-    noise = rng.integers(61, 2**32, SMALL_PLAN.cells)
-    everything = np.tile([0, 60], SMALL_PLAN.cells // 2)
-    for starts in (noise, everything, everything[::-1]):
-        (tmp_path / "a.seg").write_bytes(forged(stored, SMALL_PLAN, starts, order))
-        answers_as_a_scan(tmp_path / "a.seg", stored, engine)
-
-
-WRONG_FACTS = {
-    "bits of no code": {"bits": 72},
-    "bits of other codes": {"bits": 128},
-    "no bits": {"bits": 0},
-    "negative bits": {"bits": -64},
-    "bits without end": {"bits": 1e999},
-    "bits that are no number": {"bits": "many"},
-    "no place in the ids": {"after": None},
-    "pieces of other codes": {"widths": [8] * 7},
-    "pieces that are too wide": {"widths": [32, 32]},
-    "a piece of nothing": {"widths": [8] * 8 + [0]},
-    "no pieces, but tables": {"widths": []},
-    "pieces that are no list": {"widths": 8},
-}
-
-
-@pytest.mark.parametrize("name", WRONG_FACTS)
-def test_facts_that_do_not_go_with_the_arrays_are_refused(tmp_path: Path, name: str) -> None:
-    stored, path = Stored.drawn(1, 60, 64), tmp_path / "a.seg"
-    starts, order = tables_of(stored, SMALL_PLAN)
-    arrays = (
-        ("codes", "<u8", stored.words),
-        ("ids", "<u4", np.arange(60)),
-        ("starts", "<u4", starts),
-        ("order", "<u4", order),
-    )
-    built = [(n, d, list(np.shape(a)), np.asarray(a).astype(d).tobytes()) for n, d, a in arrays]
-    facts = {"bits": 64, "after": 0, "upto": 200, "widths": [8] * 8}
-    path.write_bytes(laid_out(built, what="segment", facts=facts))
-    Segment(path).close()
-    path.write_bytes(laid_out(built, what="segment", facts={**facts, **WRONG_FACTS[name]}))
-    with pytest.raises(IndexDamagedError, match=r"a\.seg (is no segment|has no array).*hibs index build"):
-        Segment(path)
-
-
-@pytest.mark.parametrize("without", ["codes", "ids", "starts", "order"])
-def test_a_segment_that_lacks_an_array_or_has_one_of_another_length_is_refused(tmp_path: Path, without: str) -> None:
-    stored, path = Stored.drawn(1, 60, 64), tmp_path / "a.seg"
-    starts, order = tables_of(stored, SMALL_PLAN)
-    arrays = {
-        "codes": ("<u8", stored.words),
-        "ids": ("<u4", np.arange(60)),
-        "starts": ("<u4", starts),
-        "order": ("<u4", order),
-    }
-    facts = {"bits": 64, "after": 0, "upto": 200, "widths": [8] * 8}
-    for shorter in (False, True):
-        built = [
-            (n, d, list(np.shape(a)), np.asarray(a).astype(d).tobytes()) for n, (d, a) in arrays.items() if n != without
-        ]
-        if shorter:
-            dtype, array = arrays[without]
-            cut = np.asarray(array)[:-1].astype(dtype)
-            built.append((without, dtype, list(cut.shape), cut.tobytes()))
-        path.write_bytes(laid_out(built, what="segment", facts=facts))
-        with pytest.raises(IndexDamagedError, match=r"a\.seg (is no segment|has no array)"):
-            Segment(path)
-
-
-def test_another_file_of_the_index_is_no_segment(tmp_path: Path) -> None:
-    (tmp_path / "a.seg").write_bytes(laid_out([], what="aside"))
-    with pytest.raises(IndexDamagedError, match=r"a\.seg is no segment"):
-        Segment(tmp_path / "a.seg")

@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from index_answers import IN_MEMORY, answers_as_a_scan, codes_in, holds, index_of
+from index_answers import IN_MEMORY, answers_as_a_scan, codes_in, erase, holds, index_of, opt_out
 from index_corpus import NOON, add
 
 from checker.index.build import build
 from checker.index.live import INDEX_FOLDER
-from checker.model import PHASH256, Fingerprint
 from checker.records.folder import CORPUS_FILE, DataFolder
-from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
+from checker.records.registry import REGISTRY_FILE, Registry
 from checker.settings import Settings
 
 
@@ -46,26 +45,21 @@ class Troubles(RuleBasedStateMachine):
     def erase(self, count: int, newest: bool) -> None:
         ids = sorted(codes_in(self.folder))
         gone = ids[-count:] if newest else self.rng.sample(ids, min(count, len(ids)))
-        self.folder.store.erase(list(self.folder.store.image_ids_of(gone).values()), now=NOON)
+        erase(self.folder, *gone)
 
     @rule()
     def hide(self) -> None:
         stored = codes_in(self.folder)
         if not stored:
             return
+        opt_out(self.folder, stored[self.rng.choice([max(stored), *stored])], self.opted_out)
         self.opted_out += 1
-        number, code = str(self.opted_out), stored[self.rng.choice([max(stored), *stored])]
-        row = OptOutRow(number, self.opted_out - 1, "recorded", "picture", ("tdm",), 1, number.encode(), NOON)
-        with closing(Registry.open(self.data / REGISTRY_FILE)) as registry, registry.writing() as writer:
-            leaf = LogRow(index=self.opted_out - 1, leaf=bytes(32), entry=b"entry", salt=number.encode())
-            writer.add_log_entry(leaf, [])
-            writer.add_opt_out(row, [[Fingerprint(PHASH256, code)]])
 
     @precondition(lambda self: self.opted_out)
     @rule()
     def withdraw(self) -> None:
         with closing(Registry.open(self.data / REGISTRY_FILE)) as registry, registry.writing() as writer:
-            writer.move(str(self.rng.randint(1, self.opted_out)), old="recorded", new="withdrawn")
+            writer.move(str(self.rng.randrange(self.opted_out)), old="recorded", new="withdrawn")
 
     @rule(full=st.booleans(), if_due=st.booleans())
     def build(self, full: bool, if_due: bool) -> None:
