@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -36,7 +36,7 @@ from checker.model import PHASH256, CodeKind
 from checker.records.folder import make_private_folder
 from checker.records.interfaces import Store
 
-_TRIES = 3
+_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,26 +210,40 @@ class KindBuild:
 
     def _write_one(self, span: Span, hidden: Ids, share_of: Callable[[float, int], float]) -> SegmentEntry | None:
         name = f"{span.after}-{span.upto}-{secrets.token_hex(4)}.seg"
-        for attempt in range(_TRIES):
-            rows = self._count(span, hidden)
+        rows = self._count(span, hidden)
+        blocks: Iterable[tuple[npt.NDArray[np.int64], Words]] = self._blocks(span, hidden)
+        for _ in range(_TRIES):
             if not rows:
                 return None
             try:
-                crc = write_segment(
-                    self._folder / name,
-                    span,
-                    self._blocks(span, hidden),
-                    rows=rows,
-                    bits=self._kind.bits,
-                    progress=lambda share, rows=rows: self._tell(share_of(share, rows)),  # type: ignore[misc]
-                )
+                crc = self._write_rows(name, span, blocks, rows, share_of)
                 break
             except CountChangedError:
-                # Something was erased between counting and reading.
-                if attempt == _TRIES - 1:
-                    raise
+                # Something was erased between counting and reading. Where that goes on all the time, what was read is
+                # held (40 bytes a row) until it is written, so that it is as many as it is.
+                blocks = list(self._blocks(span, hidden))
+                rows = sum(len(ids) for ids, _ in blocks)
+        else:
+            raise AssertionError("what is held in memory does not change")
         size = (self._folder / name).stat().st_size
         return SegmentEntry(name=name, rows=rows, bytes=size, header_crc=crc, after=span.after, upto=span.upto)
+
+    def _write_rows(
+        self,
+        name: str,
+        span: Span,
+        blocks: Iterable[tuple[npt.NDArray[np.int64], Words]],
+        rows: int,
+        share_of: Callable[[float, int], float],
+    ) -> int:
+        return write_segment(
+            self._folder / name,
+            span,
+            blocks,
+            rows=rows,
+            bits=self._kind.bits,
+            progress=lambda share: self._tell(share_of(share, rows)),
+        )
 
     def _blocks(self, span: Span, hidden: Ids) -> Iterator[tuple[npt.NDArray[np.int64], Words]]:
         for block in blocks_between(self._store, span.after, span.upto, self._kind):

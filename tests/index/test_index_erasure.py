@@ -11,6 +11,7 @@ import pytest
 from index_corpus import NOON, SSCD512, add, distance, opt_out
 from sqlite_utils import Database
 
+from checker.index import tail
 from checker.index.bits import permuted
 from checker.index.build import build
 from checker.index.live import LiveIndex, kind_folder
@@ -219,4 +220,25 @@ def test_a_hidden_picture_that_is_erased_is_gone_from_answers_and_from_the_list(
         build(folder, SETTINGS, now=NOON)
         assert found(index, stored[2]) == []
     assert list(kind_folder(folder.path, PHASH256).glob("aside-*")) == []
+    assert only(verify(folder, SETTINGS, now=NOON)).holds
+
+
+def test_a_build_succeeds_however_much_is_erased_while_it_reads(
+    folder: DataFolder, codes: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tail, "READ_AT_ONCE", 5)
+    stored = add(folder, codes)
+    doomed = sorted(stored, reverse=True)[:15]
+
+    def erase_another(kind: CodeKind, share: float) -> None:
+        if kind == PHASH256 and doomed:
+            gone = doomed.pop(0)
+            del stored[gone]
+            folder.store.erase([image_of(folder, gone)], now=NOON)
+
+    build(folder, SETTINGS, now=NOON, progress=erase_another)
+    assert doomed == []
+    with LiveIndex(folder.path, folder.store, PHASH256) as index:
+        assert [found(index, code) for code in stored.values()] == [[code_id] for code_id in stored]
+        assert index.state().codes == len(stored) == 35
     assert only(verify(folder, SETTINGS, now=NOON)).holds
