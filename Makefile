@@ -57,7 +57,7 @@ constraints: build/pins-3.11.txt build/pins-3.12.txt
 
 build/pins-3.11.txt build/pins-3.12.txt: build/pins-%.txt: pyproject.toml
 	rm -rf build/pins-$* && mkdir -p build && $(PYTHON$(subst .,,$*)) -m venv build/pins-$*
-	build/pins-$*/bin/python -m pip install --quiet '.[dev]'
+	build/pins-$*/bin/python -m pip install --quiet '.[dev,bench]'
 	build/pins-$*/bin/python -m pip freeze --exclude haveibeenscraped | sort > $@
 
 clean:

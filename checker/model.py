@@ -292,6 +292,19 @@ class FoundLink:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """What asking for one address gave, as evidence; `records/evidence.py` says what of it is kept."""
+
+    url: str
+    status: int | None
+    error: str | None
+    """Why there was no response: "timeout", "connection", ..."""
+    body: bytes | None
+    headers: tuple[tuple[str, str], ...]
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class PictureSeen:
     """One picture as it was met: by the crawler at an address, or in a folder."""
 
@@ -329,3 +342,4 @@ class Visit:
     links: tuple[FoundLink, ...] = ()
     depth: int = 0
     """Of this page; its links are one deeper."""
+    evidence: tuple[FetchedFile, ...] = ()

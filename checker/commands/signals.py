@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from checker.console import answer, answer_json, command
+from checker.console import ExitCode, answer, answer_json, command, one_line
 from checker.errors import InputError, RemoteError
 
 if TYPE_CHECKING:
@@ -20,38 +20,54 @@ _FILE_BYTES_MAX = 16 * 2**20
 _RAW_SHOWN = 80
 
 
+def _saved_file(option: str, help_text: str) -> Any:
+    return typer.Option(option, metavar="FILE", help=help_text, show_default=False)
+
+
+_URL = Annotated[str | None, typer.Option("--url", help="Address of the picture or page.", show_default=False)]
+_PAGE_URL = Annotated[
+    str | None,
+    typer.Option(
+        "--page-url",
+        help="Address of the --html page where it embeds the picture; without it, --url is that page.",
+        show_default=False,
+    ),
+]
+_LICENCE = Annotated[
+    list[str] | None,
+    typer.Option("--licence", metavar="URL=FILE", help="A saved RSL document that one of them points at."),
+]
+_CONTACT = Annotated[
+    str, typer.Option("--contact", help="Fetching only: mail or page of whoever asks.", show_default=False)
+]
+_ALLOW_ADDRESS = Annotated[
+    list[str] | None,
+    typer.Option("--allow-address", help="Fetching only: a loopback HOST:PORT to allow.", show_default=False),
+]
+
+
 @command
 def signals(
-    url: Annotated[
-        str | None, typer.Option("--url", help="Address of the picture or page.", show_default=False)
-    ] = None,
-    robots: Annotated[
-        Path | None, typer.Option("--robots", help="A saved robots.txt of its host.", show_default=False)
-    ] = None,
+    url: _URL = None,
+    robots: Annotated[Path | None, _saved_file("--robots", "A saved robots.txt of its host.")] = None,
     headers: Annotated[
-        Path | None,
-        typer.Option("--headers", help="Saved response headers, one `Name: value` a line.", show_default=False),
+        Path | None, _saved_file("--headers", "Saved response headers, one `Name: value` a line.")
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="A saved page.", show_default=False)] = None,
-    page_url: Annotated[
-        str | None,
-        typer.Option(
-            "--page-url",
-            help="Address of the --html page where it embeds the picture; without it, --url is that page.",
-            show_default=False,
-        ),
+    html: Annotated[Path | None, _saved_file("--html", "A saved page.")] = None,
+    page_url: _PAGE_URL = None,
+    tdmrep: Annotated[Path | None, _saved_file("--tdmrep", "A saved /.well-known/tdmrep.json of its host.")] = None,
+    ai_txt: Annotated[Path | None, _saved_file("--ai-txt", "A saved /ai.txt of the picture's host.")] = None,
+    trust_txt: Annotated[Path | None, _saved_file("--trust-txt", "A saved /trust.txt of its host.")] = None,
+    licence: _LICENCE = None,
+    image: Annotated[Path | None, _saved_file("--image", "The picture itself, or an .xmp file beside it.")] = None,
+    vectors: Annotated[Path | None, _saved_file("--vectors", "Run a file of test vectors instead.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="What a crawl into this data folder was told.", readable=False)
     ] = None,
-    tdmrep: Annotated[
-        Path | None, typer.Option("--tdmrep", help="A saved /.well-known/tdmrep.json of its host.", show_default=False)
-    ] = None,
+    on: Annotated[str | None, typer.Option(metavar="DATE", help="With --data: on that day, or at that moment.")] = None,
     agent: Annotated[str, typer.Option("--agent", help="Product token to read as.")] = DEFAULT_AGENT,
-    contact: Annotated[
-        str, typer.Option("--contact", help="Fetching only: mail or page of whoever asks.", show_default=False)
-    ] = "",
-    allow_address: Annotated[
-        list[str] | None,
-        typer.Option("--allow-address", help="Fetching only: a loopback HOST:PORT to allow.", show_default=False),
-    ] = None,
+    contact: _CONTACT = "",
+    allow_address: _ALLOW_ADDRESS = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on one line.")] = False,
 ) -> None:
     """Tell what a publisher said about a picture or page: crawling, AI training, text and data mining, search.
@@ -62,34 +78,91 @@ def signals(
 
       hibs signals --url https://img.example/a.jpg --robots robots.txt --headers headers.txt
 
+      hibs signals --url https://img.example/a.jpg --image a.jpg --ai-txt ai.txt
+
       hibs signals --url https://img.example/a.jpg --contact me@example.org --json
+
+      hibs signals --url https://img.example/a.jpg --data data/ --on 2026-11-22
+
+      hibs signals --vectors vectors.json
     """
     from datetime import UTC, datetime
 
-    from checker.signals.read import Evidence, read_signals
+    from checker.signals.read import read_signals
 
+    if vectors is not None:
+        _run_vectors(vectors, as_json=as_json)
+        return
     address = _address(url, "--url")
+    if data is not None:
+        from checker.commands.said import moment_of, show
+
+        show(address, data, moment_of(on, datetime.now(UTC)), _to_dict, as_json=as_json)
+        return
     if page_url is not None and html is None:
         raise InputError("--page-url says where a saved page came from; give that page with --html as well")
-    if robots or headers or html or tdmrep:
-        status, lines = _headers(headers) if headers else (None, ())
-        evidence = Evidence(
-            url=address,
-            robots=_saved(robots),
-            tdmrep=_saved(tdmrep),
-            status=status,
-            headers=lines,
-            html=_bytes_of(html) if html else None,
-            html_is_target=page_url is None or _address(page_url, "--page-url") == address,
-        )
-    else:
-        evidence = _fetch(address, contact, tuple(allow_address or ()))
+    saved = _Saved(robots, headers, html, page_url, tdmrep, ai_txt, trust_txt, tuple(licence or ()), image)
+    evidence = saved.evidence(address) if any(saved) else _fetch(address, contact, tuple(allow_address or ()))
     verdict = read_signals(evidence, agent=agent, now=datetime.now(UTC))
     if as_json:
         answer_json({"verdict": verdict.to_dict(), "findings": [_to_dict(finding) for finding in verdict.findings]})
     else:
         for line in _lines(verdict):
             answer(line)
+
+
+class _Saved(NamedTuple):
+    """The files that were given. Any of them: nothing is fetched."""
+
+    robots: Path | None
+    headers: Path | None
+    html: Path | None
+    page_url: str | None
+    tdmrep: Path | None
+    ai_txt: Path | None
+    trust_txt: Path | None
+    licences: tuple[str, ...]
+    image: Path | None
+
+    def evidence(self, address: str) -> Evidence:
+        """As the readers take it."""
+        from checker.signals.read import Evidence
+
+        status, lines = _headers(self.headers) if self.headers else (None, ())
+        page_url = _address(self.page_url, "--page-url") if self.page_url else address
+        return Evidence(
+            url=address,
+            robots=_saved(self.robots),
+            tdmrep=_saved(self.tdmrep),
+            ai_txt=_saved_text(self.ai_txt),
+            trust_txt=_saved_text(self.trust_txt),
+            status=status,
+            headers=lines,
+            html=_bytes_of(self.html) if self.html else None,
+            html_is_target=page_url == address,
+            page_url=page_url if self.html else "",
+            licences=tuple(map(_licence, self.licences)),
+            image=_bytes_of(self.image) if self.image else None,
+        )
+
+
+def _run_vectors(path: Path, *, as_json: bool) -> None:
+    from checker.signals.vector_files import parse_vectors
+    from checker.signals.vectors import run_vectors
+
+    document = parse_vectors(_bytes_of(path))
+    differences = [
+        {"id": one.id, "expected": one.expected.to_dict(), "came": one.came.to_dict()} for one in run_vectors(document)
+    ]
+    total = len(document["vectors"])
+    if as_json:
+        answer_json({"vectors": total, "as_expected": total - len(differences), "differences": differences})
+    else:
+        for one in differences:
+            answer(one_line(f"{one['id']}: expected {one['expected']}, came {one['came']}"))
+        answer(f"{total - len(differences)} of {total} as expected")
+    if differences:
+        raise typer.Exit(int(ExitCode.PARTLY))
 
 
 def _address(url: str | None, option: str) -> str:
@@ -111,6 +184,19 @@ def _saved(path: Path | None) -> Any:
     from checker.signals.read import RobotsFetch
 
     return None if path is None else RobotsFetch(status=200, body=_bytes_of(path))
+
+
+def _saved_text(path: Path | None) -> Any:
+    from checker.signals.textfiles import TextFile
+
+    return None if path is None else TextFile(status=200, body=_bytes_of(path))
+
+
+def _licence(given: str) -> tuple[str, Any]:
+    address, found, file = given.rpartition("=")
+    if not found:
+        raise InputError(f"--licence {given} does not say which document it is; give it as URL=FILE")
+    return _address(address, "--licence"), _saved(Path(file))
 
 
 def _bytes_of(path: Path) -> bytes:

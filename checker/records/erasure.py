@@ -1,15 +1,15 @@
 """Erasing pictures from the corpus. Runs inside its caller's transaction.
 
-    gone     the picture, its codes and tiles, every sighting of it, the words that stood under it
+    gone     the picture, its codes and tiles, every sighting of it with the verdicts on it, the words under it
     stays    that a code with this id was there, and when it went (`erasure`): an index has to leave it out
              the addresses, now in the state "erased", so that no later run of the crawl asks for them again
-             what publishers said (`finding`, `verdict`): evidence of theirs, not of the picture
+             what publishers said (`finding`, `verdict`, `evidence`, `said` of the address): of theirs, not the picture
 
-The trigger on `code` writes the tombstones, so that a code leaves one whoever deletes it. An address stays as it is
-where another picture was seen at it as well. Whatever is told of an erased address is not recorded
-(`recording.record_visit`), so a visit that was under way cannot bring the picture back. The same picture at an address
-that nobody knew, or in an archive, is recorded anew: nothing that could tell it from others is left. What keeps a
-picture out wherever it is met is an opt-out.
+A trigger on `code` writes the tombstones, so that a code leaves one whoever deletes it; one on `sighting` takes what
+was said of it along. An address stays as it is where another picture was seen at it as well. Whatever is told of an
+erased address is not recorded (`recording.record_visit`), so a visit that was under way cannot bring the picture back.
+The same picture at an address that nobody knew, or in an archive, is recorded anew: nothing that could tell it from
+others is left. What keeps a picture out wherever it is met is an opt-out.
 """
 
 from __future__ import annotations

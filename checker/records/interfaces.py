@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import Protocol
 
 from checker.model import Box, CodeKind, FoundLink, Locator, PictureSeen, Sighting, Source, Variant, Verdict, Visit
+from checker.records.evidence import Said
 from checker.report import Coverage
 
 
@@ -164,9 +165,9 @@ class Store(Protocol):
         ...
 
     def record(self, visit: Visit, *, source: Source) -> Recorded:
-        """Write one crawler visit in ONE transaction: findings, picture, codes, sightings, new links, lease done.
+        """Write one crawler visit in ONE transaction: evidence, findings, picture, sightings, new links, lease done.
 
-        Idempotent: the same visit again changes `last_seen` at most.
+        Idempotent: the same visit again changes `last_seen` and the like at most. What was said before stays.
         """
         ...
 
@@ -239,6 +240,14 @@ class Store(Protocol):
 
     def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
         """Sightings by image id, oldest first."""
+        ...
+
+    def said_on(self, url: str, at: datetime) -> Said:
+        """What was known of this address at that moment: verdicts, findings and evidence (`evidence.py`)."""
+        ...
+
+    def evidence_body(self, digest: str) -> bytes | None:
+        """The bytes of a file in `Said.files`; None: not kept. Raises DataError where they are damaged."""
         ...
 
     def counts(self) -> Counts:

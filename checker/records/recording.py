@@ -1,7 +1,7 @@
 """Writing one visit or one archived picture. Every function runs inside its caller's transaction.
 
 Every write is idempotent: the same visit told twice changes `last_seen` at most, and adds the codes that a picture
-did not have yet.
+did not have yet. The verdict in a sighting is the newest; those before it stay in `said` (`evidence.py`).
 
 What counts for a sighting is what was said of the picture itself and what the page that shows it said of its
 pictures: the same picture may stand on a page that refuses training and on one that does not.
@@ -29,14 +29,18 @@ from checker.model import (
 )
 from checker.records.codes import record_codes
 from checker.records.erasure import is_erased
+from checker.records.evidence import Told, keep_files, note_said
 from checker.records.frontier import end_visit, queue_link
 from checker.records.interfaces import Recorded
 from checker.records.rows import digest, finding_document, intern_url, intern_verdict, read_finding
 from checker.signals.html import reaches_pictures
+from checker.signals.statements import without_permissions
 from checker.signals.verdict import as_collected, combine, with_doubt
 
 _Page = tuple[int, str | None, str | None]
 """Id of a page's address (0: none), how the picture was found there, its caption."""
+_Known = tuple[int, Finding]
+"""A finding and its id."""
 
 
 def record_visit(db: Database, visit: Visit, *, source: Source) -> Recorded:
@@ -48,7 +52,10 @@ def record_visit(db: Database, visit: Visit, *, source: Source) -> Recorded:
     if is_erased(db, url_id):
         return Recorded()
     verdict_id = intern_verdict(db, visit.verdict.to_dict()) if visit.verdict else None
-    _record_findings(db, url_id, visit)
+    keep_files(db, url_id, visit)
+    finding_ids = _record_findings(db, url_id, visit)
+    if verdict_id is not None:
+        note_said(db, url_id, [0], Told(verdict_id, finding_ids, visit.seen_at))
     recorded, added = Recorded(), 0
     if visit.seen is not None:
         recorded = _record_picture(db, visit.seen, visit.seen_at)
@@ -56,10 +63,11 @@ def record_visit(db: Database, visit: Visit, *, source: Source) -> Recorded:
             _sight(db, recorded.image_id, source, visit, url_id, page)
     elif (refusal := _later_refusal(visit)) is not None:
         # What was said since we recorded this picture counts for the old sightings too (a later no wins).
-        db.execute(
-            "UPDATE sighting SET verdict_id = ? WHERE image_url_id = ?",
-            (intern_verdict(db, refusal.to_dict()), url_id),
-        )
+        refusal_id = intern_verdict(db, refusal.to_dict())
+        refused = db.execute(
+            "UPDATE sighting SET verdict_id = ? WHERE image_url_id = ? RETURNING sighting_id", (refusal_id, url_id)
+        ).fetchall()
+        note_said(db, url_id, [row[0] for row in refused], Told(refusal_id, finding_ids, visit.seen_at))
     elif visit.outcome is Outcome.DONE:
         added = _follow_all(db, visit, url_id, source)
     end_visit(db, url_id, visit, verdict_id)
@@ -68,7 +76,7 @@ def record_visit(db: Database, visit: Visit, *, source: Source) -> Recorded:
 
 def said_of_pictures(db: Database, page_url_id: int) -> tuple[Finding, ...]:
     """What a page said of the pictures on it when it was last read."""
-    return tuple(finding for finding in _in_force(db, page_url_id) if reaches_pictures(finding))
+    return tuple(finding for _, finding in _said_of_pictures(db, page_url_id))
 
 
 def record_archived(db: Database, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
@@ -100,16 +108,20 @@ def _record_picture(db: Database, seen: PictureSeen, now: datetime) -> Recorded:
 def _sight(db: Database, image_id: int | None, source: Source, visit: Visit, image_url_id: int, page: _Page) -> None:
     page_url_id, found_as, caption = page
     headers = json.dumps(visit.seen.headers) if visit.seen else None
-    said = (*_in_force(db, image_url_id), *said_of_pictures(db, page_url_id))
-    verdict_id = intern_verdict(db, with_doubt(combine(said)).to_dict()) if visit.verdict else None
+    said = (*_in_force(db, image_url_id), *_said_of_pictures(db, page_url_id))
+    verdict = with_doubt(combine(finding for _, finding in said)) if visit.verdict else None
+    verdict_id = intern_verdict(db, verdict.to_dict()) if verdict else None
     now = utc_text(visit.seen_at)
-    db.execute(
+    row = db.execute(
         "INSERT INTO sighting (image_id, source_id, image_url_id, page_url_id, caption, found_as, headers, "
         "verdict_id, first_seen, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
         "last_seen = excluded.last_seen, verdict_id = excluded.verdict_id, caption = excluded.caption, "
-        "headers = COALESCE(excluded.headers, headers)",
+        "headers = COALESCE(excluded.headers, headers) RETURNING sighting_id",
         (image_id, int(source.id), image_url_id, page_url_id, caption, found_as, headers, verdict_id, now, now),
-    )
+    ).fetchone()
+    if verdict_id is not None:
+        told = Told(verdict_id, [finding_id for finding_id, _ in said], visit.seen_at)
+        note_said(db, image_url_id, [row[0]], told)
 
 
 def _pages_that_embed(db: Database, image_url_id: int) -> list[_Page]:
@@ -166,20 +178,21 @@ def _later_refusal(visit: Visit) -> Verdict | None:
     return visit.verdict if refused and visit.outcome is Outcome.FAILED else None
 
 
-def _record_findings(db: Database, url_id: int, visit: Visit) -> None:
-    """Keep the evidence. What was read together with the resource is in force until it is read again.
+def _record_findings(db: Database, url_id: int, visit: Visit) -> list[int]:
+    """Keep what was found; its ids. What was read together with the resource is in force until it is read again.
 
     Errors leave that as it is: a page that does not answer has not taken back what it said.
     """
     read = visit.outcome is Outcome.DONE
     if read:
         db.execute("UPDATE finding SET in_force = 0 WHERE url_id = ?", (url_id,))
+    finding_ids = []
     for finding in visit.verdict.findings if visit.verdict else ():
         document = finding_document(finding)
-        db.execute(
+        row = db.execute(
             "INSERT INTO finding (url_id, signal, place, raw, key, document, in_force, seen_at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET seen_at = excluded.seen_at, "
-            "in_force = MAX(in_force, excluded.in_force)",
+            "in_force = MAX(in_force, excluded.in_force) RETURNING finding_id",
             (
                 url_id,
                 finding.signal,
@@ -190,14 +203,22 @@ def _record_findings(db: Database, url_id: int, visit: Visit) -> None:
                 int(read),
                 utc_text(visit.seen_at),
             ),
-        )
+        ).fetchone()
+        finding_ids.append(row[0])
+    return finding_ids
 
 
-def _in_force(db: Database, url_id: int) -> tuple[Finding, ...]:
+def _said_of_pictures(db: Database, page_url_id: int) -> list[_Known]:
+    """Refusals only: a page's permissions are its own, its licence was read for its own address."""
+    known = [(finding_id, found) for finding_id, found in _in_force(db, page_url_id) if reaches_pictures(found)]
+    return [(finding_id, said) for finding_id, found in known for said in without_permissions([found])]
+
+
+def _in_force(db: Database, url_id: int) -> list[_Known]:
     rows = db.execute(
-        "SELECT document FROM finding WHERE url_id = ? AND in_force = 1 ORDER BY finding_id", (url_id,)
+        "SELECT finding_id, document FROM finding WHERE url_id = ? AND in_force = 1 ORDER BY finding_id", (url_id,)
     ).fetchall()
-    return tuple(read_finding(document) for (document,) in rows)
+    return [(finding_id, read_finding(document)) for finding_id, document in rows]
 
 
 _FORGET_UNSEEN = """

@@ -7,10 +7,12 @@
     verdict      what a publisher said, once each   finding      the evidence for it
     frontier     addresses to visit                 crawl_scope  what this folder's crawl covers
     erasure      which codes are gone, since when
+    said         what a verdict was, from when to when, and the findings behind it
+    evidence     what asking for an address gave, from when to when; evidence_body, evidence_link (`evidence.py`)
 
 A picture's bytes are never stored. A code is never changed: what was built from codes (the index) rests on that, and
-learns from `erasure` which of them are gone. Triggers see to both, whoever writes; only REPLACE would pass them by
-(SQLite fires none for the row that it replaces), and no statement here uses it.
+learns from `erasure` which of them are gone. What was said is never changed either. Triggers see to all this, whoever
+writes; only REPLACE would pass them by (SQLite fires none for the row that it replaces), and no statement uses it.
 
 Migrations are only ever added; `PRAGMA user_version` is their number.
 """
@@ -39,6 +41,12 @@ def m002_parts_of_pictures(db: Database) -> None:
 def m003_erasures(db: Database) -> None:
     """Tombstones of codes, and an index of the codes of whole pictures."""
     _run(db, _ERASURES)
+
+
+@CORPUS()
+def m004_evidence(db: Database) -> None:
+    """What was said and when, beside what is so now. Of the time before, only the newest verdict is known."""
+    _run(db, _EVIDENCE)
 
 
 def _run(db: Database, statements: str) -> None:
@@ -125,3 +133,57 @@ CREATE TRIGGER code_never_changes BEFORE UPDATE ON code BEGIN
 CREATE INDEX code_of_whole ON code (kind_id) WHERE variant = 'whole'
 """
 """`erasure_id` rises in commit order, so that an index of codes can ask for all after N."""
+
+_EVIDENCE = """
+CREATE TABLE evidence_body (
+    digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32), packed INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE TABLE evidence (
+    evidence_id INTEGER PRIMARY KEY, url_id INTEGER NOT NULL REFERENCES url, digest BLOB, size INTEGER,
+    status INTEGER, error TEXT, headers TEXT, first_at TEXT NOT NULL, last_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX evidence_of_url ON evidence (url_id, first_at);
+CREATE TABLE evidence_link (
+    url_id INTEGER NOT NULL REFERENCES url, file_url_id INTEGER NOT NULL REFERENCES url, first_at TEXT NOT NULL,
+    PRIMARY KEY (url_id, file_url_id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE said (
+    said_id INTEGER PRIMARY KEY, url_id INTEGER NOT NULL REFERENCES url, sighting_id INTEGER NOT NULL,
+    verdict_id INTEGER NOT NULL REFERENCES verdict, findings TEXT NOT NULL,
+    first_at TEXT NOT NULL, last_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX said_of_sighting ON said (url_id, sighting_id, first_at);
+CREATE TRIGGER sighting_takes_what_was_said AFTER DELETE ON sighting BEGIN
+    DELETE FROM said WHERE url_id = OLD.image_url_id AND sighting_id = OLD.sighting_id; END;
+CREATE TRIGGER said_never_changes BEFORE UPDATE ON said
+WHEN NEW.last_at < OLD.last_at OR (NEW.said_id, NEW.url_id, NEW.sighting_id, NEW.verdict_id, NEW.findings, NEW.first_at)
+    IS NOT (OLD.said_id, OLD.url_id, OLD.sighting_id, OLD.verdict_id, OLD.findings, OLD.first_at)
+BEGIN SELECT RAISE(ABORT, 'what was said is never changed: add a row'); END;
+CREATE TRIGGER evidence_never_changes BEFORE UPDATE ON evidence
+WHEN NEW.last_at < OLD.last_at
+    OR (NEW.evidence_id, NEW.url_id, NEW.digest, NEW.size, NEW.status, NEW.error, NEW.headers, NEW.first_at)
+    IS NOT (OLD.evidence_id, OLD.url_id, OLD.digest, OLD.size, OLD.status, OLD.error, OLD.headers, OLD.first_at)
+BEGIN SELECT RAISE(ABORT, 'evidence is never changed: add a row'); END;
+CREATE TRIGGER evidence_body_never_changes BEFORE UPDATE ON evidence_body BEGIN
+    SELECT RAISE(ABORT, 'evidence is never changed: add a row'); END;
+INSERT INTO said (url_id, sighting_id, verdict_id, findings, first_at, last_at)
+SELECT url_id, 0, verdict_id, (
+    SELECT json_group_array(finding_id ORDER BY finding_id) FROM finding
+    WHERE finding.url_id = frontier.url_id AND seen_at = visited_at
+), visited_at, visited_at FROM frontier WHERE verdict_id IS NOT NULL AND visited_at IS NOT NULL;
+INSERT INTO said (url_id, sighting_id, verdict_id, findings, first_at, last_at)
+SELECT image_url_id, sighting_id, verdict_id, (
+    SELECT json_group_array(finding_id ORDER BY finding_id) FROM finding
+    WHERE (finding.url_id = image_url_id AND (in_force = 1 OR seen_at = visited_at))
+    OR (finding.url_id = page_url_id AND in_force = 1
+        AND (signal IN ('html-robots', 'x-robots-tag') OR place = 'link to a licence in the page'))
+), asked_at, asked_at FROM (
+    SELECT image_url_id, page_url_id, sighting_id, sighting.verdict_id AS verdict_id, visited_at,
+           CASE WHEN state = 'disallowed' THEN MAX(last_seen, visited_at) ELSE last_seen END AS asked_at
+    FROM sighting LEFT JOIN frontier ON frontier.url_id = image_url_id WHERE sighting.verdict_id IS NOT NULL
+)
+"""
+"""`sighting_id` 0: said of the address itself. `findings`: their ids as a JSON array, lowest first.
+
+A verdict that stands in a sighting of before is that of the last look; what was said at earlier looks was overwritten,
+and nothing is claimed of it. A later refusal was no look at the picture, so it counts from the visit that met it."""

@@ -34,6 +34,7 @@ from checker.records.code_reader import CodeReader
 from checker.records.codes import stored_tiles
 from checker.records.database import transaction
 from checker.records.erasure import erase_pictures
+from checker.records.evidence import Said, said_on, stored_body
 from checker.records.interfaces import Counts, Recorded, StoredTiles
 from checker.records.recording import record_archived, record_visit, said_of_pictures
 from checker.report import Coverage
@@ -131,6 +132,16 @@ class CorpusStore(CodeReader):
             pages = self._db.execute(_PAGES_OF, (image_url,)).fetchall()
             said = [finding for (page_url_id,) in pages for finding in said_of_pictures(self._db, page_url_id)]
         return tuple(said)
+
+    def said_on(self, url: str, at: datetime) -> Said:
+        """What was known of this address at that moment; see `interfaces.Store.said_on`."""
+        with self._lock:
+            return said_on(self._db, url, at)
+
+    def evidence_body(self, digest: str) -> bytes | None:
+        """The bytes of a file in `Said.files`; see `interfaces.Store.evidence_body`."""
+        with self._lock:
+            return stored_body(self._db, digest)
 
     def counts(self) -> Counts:
         """Facts about all that is recorded."""

@@ -4,15 +4,13 @@
     Content-Signal      every line, the strongest value winning
     X-Robots-Tag        line by line, because an agent prefix reaches to the end of its own line
     status 402          payment is wanted: everything is conditional; nothing is stored and nothing is paid
-    Link                a licence document (RSL) is noted; its terms are not read by this version
 
 Headers count from the final response of a redirect chain. TDMRep headers are read by `tdmrep`, whose three places
-have an order among themselves.
+have an order among themselves, and Link headers (RSL) by `rsl_pointers`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -20,7 +18,6 @@ from checker.model import Finding, Stance, Use
 from checker.signals.preferences import (
     ATTACH_VERSION,
     CONTENT_SIGNAL_VERSION,
-    licence_not_read,
     read_content_signal,
     read_content_usage,
 )
@@ -30,8 +27,6 @@ from checker.signals.statements import clipped, findings_of, uniform
 
 Headers = Sequence[tuple[str, str]]
 """Every header line in order of arrival, unfolded: two lines of one name stay two."""
-
-_LICENCE_LINK = re.compile(r";\s*type\s*=\s*\"?application/rsl\+xml\b", re.IGNORECASE)
 
 
 def header_values(headers: Headers, name: str) -> list[str]:
@@ -50,7 +45,6 @@ def read_headers(headers: Headers, *, agent: str, now: datetime) -> tuple[Findin
         *_content_usage(headers),
         *_content_signal(headers),
         *read_robots_tag_headers(headers, agent=agent, now=now),
-        *_licence_links(headers),
     )
 
 
@@ -105,9 +99,3 @@ def _content_signal(headers: Headers) -> Iterator[Finding]:
             raw=line,
             version=CONTENT_SIGNAL_VERSION,
         )
-
-
-def _licence_links(headers: Headers) -> Iterator[Finding]:
-    for line in header_values(headers, "link"):
-        if _LICENCE_LINK.search(line):
-            yield licence_not_read("header Link", line)

@@ -2,7 +2,7 @@
 
 `<meta name="robots">` and `<meta name="OUR-TOKEN">` count wherever a parser finds them, outside of comments, scripts
 and templates; attribute names, names and values are compared in any case. `tdm-reservation` and `tdm-policy` are
-handed to `tdmrep`. Links to licence documents (RSL) are noted; their terms are not read by this version.
+handed to `tdmrep`. Licences (RSL) are noted, and read by `rsl_pointers`.
 
 Reach: robots tags of a page count against every picture that it embeds, for that pair of picture and page. TDMRep's
 tags speak of the HTML document only.
@@ -20,7 +20,6 @@ from datetime import datetime
 from selectolax.lexbor import LexborHTMLParser
 
 from checker.model import Finding
-from checker.signals.preferences import licence_not_read
 from checker.signals.robots_tags import VERSION as ROBOTS_TAG_VERSION
 from checker.signals.robots_tags import read_robots_tag
 from checker.signals.statements import clipped, findings_of
@@ -34,7 +33,8 @@ START_TAGS_MAX = 40_000
 
 _START_TAG = re.compile(rb"<[a-zA-Z]")
 _RSL_TYPE = "application/rsl+xml"
-_LICENCE_PLACE = "link to a licence in the page"
+LICENCE_PLACES = ("link to a licence in the page", "licence in the page")
+"""How `rsl_pointers` names the places of a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,11 @@ def bounded(html: bytes) -> bytes:
 
 def reaches_pictures(finding: Finding) -> bool:
     """Does this finding of a page speak of the pictures on it as well, not of the page alone?"""
-    return finding.signal in ("html-robots", "x-robots-tag") or finding.place == _LICENCE_PLACE
+    return finding.signal in ("html-robots", "x-robots-tag") or finding.place.startswith(LICENCE_PLACES)
 
 
 def read_page_tags(page: PageTags, *, agent: str, now: datetime) -> Iterator[Finding]:
-    """Read the robots tags and the licence links of a page; both reach the pictures in it.
+    """Read the robots tags of a page; they reach the pictures in it.
 
     Args:
         agent: our product token; `<meta name="that token">` counts as well.
@@ -110,8 +110,6 @@ def read_page_tags(page: PageTags, *, agent: str, now: datetime) -> Iterator[Fin
                     raw=content,
                     version=ROBOTS_TAG_VERSION,
                 )
-    for address in page.licences:
-        yield licence_not_read(_LICENCE_PLACE, address)
     if page.cut:
         yield Finding(
             signal="html-robots",

@@ -4,12 +4,12 @@
     Content-Signal              Cloudflare Content Signals: comma-separated key=value
     DisallowAITraining, AllowAITraining     a draft of 2024 that lives on in real files
     groups of AI crawlers       not said to us, but telling: marked inferred, and a refusal only
-    License, TDM-Reservation    noted: what they point to is not read by this version
+    TDM-Reservation             noted: no text defines it
 
 A path that may not be crawled has no preferences at all, so nothing here is read where access is denied.
 
 Source: draft-ietf-aipref-attach-05, draft-ietf-aipref-vocab-07 (with the labels of earlier drafts), RFC 9651 3.2,
-Cloudflare's managed robots.txt and changelog of 2026-08-31, draft-canel-robots-ai-control-00, RSL 1.0.
+Cloudflare's managed robots.txt and changelog of 2026-08-31, draft-canel-robots-ai-control-00.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ from checker.signals.statements import (
 
 ATTACH_VERSION = "draft-ietf-aipref-attach-05"
 CONTENT_SIGNAL_VERSION = "Content Signals 2026-08-31"
-RSL_VERSION = "RSL 1.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,6 @@ def read_robots_preferences(robots: RobotsFile, url: str, *, agent: str, infer_a
             # Defined nowhere: shown to the person, decides nothing.
             findings.append(Finding(signal="tdmrep", place=record.place, raw=record.raw))
     findings += _training_rules(ours, path)
-    findings += _licence_pointers(robots.outside, ours)
     if infer_ai_tokens:
         findings += _inferred_refusal(robots, path)
     return tuple(findings)
@@ -230,18 +228,6 @@ def _training_rules(records: Sequence[Record], path: str) -> Iterator[Finding]:
             version=version,
             scope=winner.value,
         )
-
-
-def _licence_pointers(outside: Sequence[Record], ours: Sequence[Record]) -> Iterator[Finding]:
-    """A licence that is pointed at but not read leaves every use in doubt. Our group's pointers replace the others."""
-    own = [record for record in ours if record.name == "license"]
-    for record in own or [record for record in outside if record.name == "license"]:
-        yield licence_not_read(record.place, record.raw)
-
-
-def licence_not_read(place: str, raw: str) -> Finding:
-    """The finding for a pointer to a licence document (RSL), whose terms this version does not read."""
-    return Finding(signal="rsl", place=place, raw=clipped(raw), version=RSL_VERSION, unreachable=True)
 
 
 def _inferred_refusal(robots: RobotsFile, path: str) -> Iterator[Finding]:

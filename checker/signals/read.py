@@ -1,6 +1,7 @@
 """Wire the readers: everything that was fetched about one address -> findings -> verdict.
 
     crawl_stance    what a crawler asks before each request, from the outcome of fetching robots.txt
+    licences_of     the licences (RSL) that are pointed at; what they name can be fetched, and read_findings be told
     read_findings   every reader over what was looked at
     read_signals    the verdict
 
@@ -13,7 +14,7 @@ Source: RFC 9309 2.3.1 for the outcomes of fetching robots.txt; RFC 9110 6.4 and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -21,10 +22,12 @@ from functools import lru_cache
 from checker.model import Finding, Stance, Verdict
 from checker.signals import headers as response
 from checker.signals import html as pages
-from checker.signals import tdmrep
+from checker.signals import rsl, tdmrep
+from checker.signals.embedded import read_picture
 from checker.signals.preferences import read_robots_preferences
 from checker.signals.robots import RobotsFile, parse_robots, read_access
-from checker.signals.statements import clipped
+from checker.signals.statements import clipped, without_permissions
+from checker.signals.textfiles import TextFile, read_ai_txt, read_trust_txt
 from checker.signals.verdict import combine, with_doubt
 
 ROBOTS_REDIRECTS_MAX = 5
@@ -66,6 +69,16 @@ class Evidence:
     """True: `url` is that page. False: the page embeds the picture at `url`."""
     page_headers: tuple[tuple[str, str], ...] = ()
     """Headers of the embedding page; its X-Robots-Tag reaches its pictures like its robots tags."""
+    page_url: str = ""
+    """Of that page; empty: not known, and relative addresses in it lead nowhere."""
+    ai_txt: TextFile | None = None
+    """/ai.txt of the host that serves the picture."""
+    trust_txt: TextFile | None = None
+    well_known_trust_txt: TextFile | None = None
+    image: bytes | None = None
+    """The file of the picture at `url`, or a sidecar of it: what it says itself (XMP, IIM, Exif, C2PA)."""
+    licences: tuple[tuple[str, rsl.Fetched], ...] = ()
+    """What was fetched of `licences_of`, by address. A licence that is not here makes every use conditional."""
 
 
 def crawl_stance(robots: RobotsFetch, url: str, *, agent: str) -> Finding:
@@ -93,6 +106,29 @@ def crawl_stance(robots: RobotsFetch, url: str, *, agent: str) -> Finding:
     return _not_had(f"HTTP {robots.status}")
 
 
+def licences_of(evidence: Evidence, *, agent: str) -> tuple[rsl.Pointer, ...]:
+    """Find the licences (RSL) that apply to the address. Those with a `url` can be fetched, like every other address.
+
+    A robots.txt that does not allow to fetch the address speaks of no licence; an error page can refuse only.
+    """
+    robots = None
+    if evidence.robots is not None and 200 <= (evidence.robots.status or 0) < 300:
+        access = crawl_stance(evidence.robots, evidence.url, agent=agent)
+        robots = _parsed(evidence.robots.body) if access.crawl is Stance.ALLOW else None
+    found = rsl.pointers(
+        robots,
+        evidence.headers,
+        evidence.html,
+        agent=agent,
+        url=evidence.url,
+        page_url=evidence.page_url,
+        page_is_target=evidence.html_is_target,
+    )
+    if _carries_resource(evidence):
+        return found
+    return tuple(one if one.place.startswith("robots.txt") else replace(one, grants=False) for one in found)
+
+
 def read_findings(
     evidence: Evidence, *, agent: str, now: datetime, infer_ai_tokens: bool = True
 ) -> tuple[Finding, ...]:
@@ -106,14 +142,23 @@ def read_findings(
             findings += read_robots_preferences(
                 _parsed(evidence.robots.body), evidence.url, agent=agent, infer_ai_tokens=infer_ai_tokens
             )
+    if evidence.ai_txt is not None:
+        findings += read_ai_txt(evidence.ai_txt, evidence.url, agent=agent)
+    for place, file in (("trust.txt", evidence.trust_txt), (".well-known/trust.txt", evidence.well_known_trust_txt)):
+        if file is not None:
+            findings += read_trust_txt(file, place=place)
     page = pages.PageTags() if evidence.html is None else pages.read_page(evidence.html)
-    carries_resource = evidence.status is None or 200 <= evidence.status < 300 or evidence.status == 304
+    carries_resource = _carries_resource(evidence)
     findings += response.read_status(evidence.status, evidence.headers)
     from_headers = response.read_headers(evidence.headers, agent=agent, now=now)
-    findings += from_headers if carries_resource else _refusals_only(from_headers)
+    findings += from_headers if carries_resource else without_permissions(from_headers)
     findings += response.read_robots_tag_headers(evidence.page_headers, agent=agent, now=now, of_page=True)
     findings += pages.read_page_tags(page, agent=agent, now=now)
     findings += _read_tdmrep(evidence, page, carries_resource=carries_resource)
+    if evidence.image is not None:
+        from_file = read_picture(evidence.image)
+        findings += from_file if carries_resource else without_permissions(from_file)
+    findings += rsl.read_licenses(licences_of(evidence, agent=agent), dict(evidence.licences), evidence.url)
     return tuple(findings)
 
 
@@ -137,6 +182,10 @@ def _parsed(body: bytes) -> RobotsFile:
     return parse_robots(body)
 
 
+def _carries_resource(evidence: Evidence) -> bool:
+    return evidence.status is None or 200 <= evidence.status < 300 or evidence.status == 304
+
+
 def _not_had(detail: str) -> Finding:
     return Finding(
         signal="robots.txt",
@@ -146,11 +195,6 @@ def _not_had(detail: str) -> Finding:
         version="RFC 9309",
         unreachable=True,
     )
-
-
-def _refusals_only(findings: Iterable[Finding]) -> Iterator[Finding]:
-    for finding in findings:
-        yield replace(finding, uses={u: s for u, s in finding.uses.items() if s is not Stance.ALLOW})
 
 
 def _read_tdmrep(evidence: Evidence, page: pages.PageTags, *, carries_resource: bool) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ uses end up in a finding of their own that is marked malformed and holds no perm
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from checker.model import Finding, Stance, Use
 
@@ -96,6 +96,12 @@ def findings_of(
         malformed=True,
     )
     return (read, doubt) if statement.uses else (doubt,)
+
+
+def without_permissions(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """The same findings, for a place that can refuse but not permit: what they allow is dropped."""
+    for finding in findings:
+        yield replace(finding, uses={use: stance for use, stance in finding.uses.items() if stance is not Stance.ALLOW})
 
 
 def clipped(text: str) -> str:

@@ -33,8 +33,9 @@ class LocalWeb:
         return f"http://{host}:{self.port}{path}"
 
     def paths(self) -> list[str]:
-        """What was asked for, robots.txt and tdmrep.json left out."""
-        return [p for p, _ in self.requests if p not in ("/robots.txt", "/.well-known/tdmrep.json")]
+        """What was asked for, robots.txt and the other files about the host left out."""
+        about_host = ("/robots.txt", "/tdmrep.json", "/ai.txt", "/trust.txt")
+        return [p for p, _ in self.requests if not p.endswith(about_host)]
 
     def put(self, path: str, body: bytes | str, content_type: str = "text/html", **headers: str) -> None:
         """Serve `body` at `path`; header names are written with underscores."""

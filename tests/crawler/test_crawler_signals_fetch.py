@@ -22,7 +22,14 @@ def test_robots_headers_page_and_tdmrep_are_fetched(server: LocalWeb) -> None:
     server.put("/robots.txt", "User-agent: *\nAllow: /\n", "text/plain")
     server.put("/p", '<meta name="robots" content="noai">', X_Robots_Tag="noindex")
     evidence = fetch_evidence(server.url("/p?token=t"), contact="", allow_addresses=(server.opened,))
-    assert [path for path, _ in server.requests] == ["/robots.txt", "/p?token=t", "/.well-known/tdmrep.json"]
+    assert [path for path, _ in server.requests] == [
+        "/robots.txt",
+        "/p?token=t",
+        "/.well-known/tdmrep.json",
+        "/ai.txt",
+        "/trust.txt",
+        "/.well-known/trust.txt",
+    ]
     assert evidence.robots
     assert evidence.robots.body == b"User-agent: *\nAllow: /\n"
     assert (evidence.status, evidence.html_is_target) == (200, True)

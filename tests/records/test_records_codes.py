@@ -227,5 +227,5 @@ def test_a_folder_of_the_first_version_opens_keeps_its_code_and_takes_more(tmp_p
             assert whole.code_id == 5 < part.code_id
             assert (part.bits, part.crop) == (PART.bits, INNER)
             assert folder.store.tiles_of([7])[7].crop == INNER
-            assert folder.store._rows("PRAGMA user_version", ())[0][0] == 3
+            assert folder.store._rows("PRAGMA user_version", ())[0][0] == 4
             assert folder.store._rows("PRAGMA integrity_check", ()) == [("ok",)]

@@ -300,7 +300,7 @@ def test_a_folder_of_the_second_version_opens_keeps_everything_and_erases(tmp_pa
 
     for _ in range(2):  # the second time nothing is left to do
         with DataFolder.open(path, create=False) as folder:
-            assert rows(folder.store._db, "PRAGMA user_version") == [(3,)]
+            assert rows(folder.store._db, "PRAGMA user_version") == [(4,)]
             assert {table: rows(folder.store._db, f"SELECT * FROM {table}") for table in tables} == before
             assert rows(folder.store._db, "PRAGMA integrity_check") == [("ok",)]
             assert list(folder.store.whole_code_block_after(0, kind=PHASH256, count=9).code_ids) == [70, 80]

@@ -174,3 +174,50 @@ def test_without_a_crawler_installed_one_sentence_says_what_to_do(monkeypatch: p
     result = hibs_signals("--url", URL)
     assert result.exit_code == 2
     assert "no way to fetch an address is installed" in result.stderr
+
+
+def test_ai_txt_trust_txt_licence_and_the_picture_itself_are_read(tmp_path: Path) -> None:
+    (tmp_path / "ai.txt").write_text("User-Agent: *\nDisallow: *.jpg\n")
+    (tmp_path / "trust.txt").write_text("datatrainingallowed=no\n")
+    (tmp_path / "robots.txt").write_text("User-agent: *\nAllow: /\nLicense: https://img.example/rsl.xml\n")
+    (tmp_path / "rsl.xml").write_text(
+        '<rsl xmlns="https://rslstandard.org/rsl"><content url="/"><license>'
+        '<prohibits type="usage">ai-train</prohibits></license></content></rsl>'
+    )
+    (tmp_path / "a.xmp").write_text(
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
+        'plus:DataMining="http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED"/></rdf:RDF></x:xmpmeta>'
+    )
+    assert verdict_of("--ai-txt", tmp_path / "ai.txt")["train-ai"] == "deny"
+    assert verdict_of("--trust-txt", tmp_path / "trust.txt")["train-genai"] == "deny"
+    assert verdict_of("--image", tmp_path / "a.xmp")["tdm"] == "deny"
+    robots = ("--robots", tmp_path / "robots.txt")
+    assert verdict_of(*robots)["train-ai"] == "conditional", "a licence that is not there permits nothing"
+    licence = f"https://img.example/rsl.xml={tmp_path / 'rsl.xml'}"
+    assert verdict_of(*robots, "--licence", licence)["train-ai"] == "deny"
+
+
+def test_a_licence_without_its_address_is_refused(tmp_path: Path) -> None:
+    result = hibs_signals("--url", URL, "--licence", str(tmp_path))
+    assert result.exit_code == 2
+    assert "give it as URL=FILE" in result.output
+
+
+def test_vectors_are_run_and_those_that_differ_are_named(tmp_path: Path) -> None:
+    vectors = Path(__file__).with_name("vectors.json")
+    assert hibs_signals("--vectors", vectors).stdout == "69 of 69 as expected\n"
+    document = json.loads(vectors.read_text())
+    document["vectors"][0]["expected"]["crawl"] = "allow"
+    (tmp_path / "wrong.json").write_text(json.dumps(document))
+    result = hibs_signals("--vectors", tmp_path / "wrong.json")
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[0].startswith("S01: expected ")
+    assert result.stdout.splitlines()[-1] == "68 of 69 as expected"
+    told = json.loads(hibs_signals("--vectors", tmp_path / "wrong.json", "--json").stdout)
+    assert (told["vectors"], told["as_expected"], told["differences"][0]["id"]) == (69, 68, "S01")
+
+
+def test_a_file_that_holds_no_vectors_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text("[]")
+    assert hibs_signals("--vectors", tmp_path / "none.json").exit_code == 2

@@ -119,10 +119,10 @@ def test_stored_headers_of_a_304_count_like_those_of_a_200() -> None:
     assert read_signals(evidence, agent="X", now=NOW).uses[Use.TRAIN_AI] is Stance.ALLOW
 
 
-def test_a_licence_link_is_noted_and_leaves_permissions_in_doubt() -> None:
+def test_a_licence_that_was_not_fetched_makes_permissions_conditional() -> None:
     link = ("Link", '<https://a.example/l.xml>; rel="license"; type="application/rsl+xml"')
     evidence = Evidence("https://a.example/a.jpg", headers=(("Content-Usage", "train-ai=y"), link))
-    assert read_signals(evidence, agent="X", now=NOW).uses[Use.TRAIN_AI] is Stance.UNKNOWN
+    assert read_signals(evidence, agent="X", now=NOW).uses[Use.TRAIN_AI] is Stance.CONDITIONAL
 
 
 def test_a_header_value_with_undecodable_bytes_gives_evidence_that_can_be_stored() -> None:

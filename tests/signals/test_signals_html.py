@@ -69,9 +69,9 @@ def test_a_pages_robots_header_reaches_its_pictures() -> None:
     assert read_signals(evidence, agent="X", now=NOW).uses[Use.INDEX] is Stance.DENY
 
 
-def test_a_licence_link_in_the_page_leaves_uses_in_doubt() -> None:
-    assert training("<link rel=license type=application/rsl+xml href=/l.xml>") is Stance.UNKNOWN
-    assert training("<script type='application/rsl+xml'><rsl/></script>") is Stance.UNKNOWN
+def test_a_licence_of_the_page_that_was_not_read_makes_every_use_conditional() -> None:
+    assert training("<link rel=license type=application/rsl+xml href=/l.xml>") is Stance.CONDITIONAL
+    assert training("<script type='application/rsl+xml'><rsl/></script>") is Stance.CONDITIONAL
 
 
 def test_a_page_of_endless_nesting_is_read_in_part_and_in_doubt() -> None:

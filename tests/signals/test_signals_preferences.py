@@ -195,12 +195,5 @@ def test_an_inferred_refusal_names_the_crawlers_and_is_marked() -> None:
     assert finding.crawl is Stance.UNSPECIFIED
 
 
-def test_a_licence_pointer_is_noted_and_doubts_everything_since_its_terms_are_not_read() -> None:
-    body = b"License: https://a.example/all.xml\nUser-agent: *\nLicense: https://a.example/our.xml\nAllow: /\n"
-    (finding,) = read_robots_preferences(parse_robots(body), "https://a.example/", agent="X", infer_ai_tokens=True)
-    assert (finding.signal, finding.place, finding.unreachable) == ("rsl", "robots.txt line 3", True)
-    assert not finding.uses
-
-
 def test_a_tdm_reservation_line_in_robots_txt_is_shown_and_decides_nothing() -> None:
     assert robots_says("User-agent: *\nTDM-Reservation: 1\n") == ({}, False)
