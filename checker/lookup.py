@@ -293,3 +293,19 @@ def _sighting_document(sighting: Sighting) -> dict[str, Any]:
         "last_seen": utc_text(sighting.last_seen),
         "verdict": dict(sighting.verdict),
     }
+
+
+def index_document(kind: CodeKind, state: IndexState) -> dict[str, Any]:
+    """Size and freshness of the index of one kind of code, as `hibs stats --json` and the API tell it."""
+    return {
+        "kind": kind.name,
+        "version": kind.version,
+        "codes": state.codes,
+        "segments": state.segments,
+        "tail": state.tail,
+        "bytes": state.bytes,
+        "built_at": utc_text(state.built_at) if state.built_at else None,
+        "damaged": len(state.damaged),
+        "damaged_files": list(state.damaged),
+        "pending_erasures": state.pending_erasures,
+    }

@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deps import ServiceDep
 from api.schemas.told import HealthTold, ReadyTold, SourcesTold, StatsTold, answers
+from checker.lookup import index_document
 from checker.model import CodeKind, utc_text
 from checker.records.interfaces import IndexState
 
+_INDEX_TOLD = ("kind", "version", "codes", "segments", "tail", "bytes", "built_at", "damaged")
 router = APIRouter(tags=["facts"])
 
 
@@ -79,18 +81,9 @@ async def readyz(service: ServiceDep) -> dict[str, Any]:
     coverage = await run_in_threadpool(service.checker.coverage)
     size = await run_in_threadpool(service.opt_outs.registry.log_size)
     states = await run_in_threadpool(service.checker.index_states)
-    index = [{**_index_told(kind, state), "damaged_files": list(state.damaged)} for kind, state in states]
+    index = [_index_told(kind, state, "damaged_files") for kind, state in states]
     return {"status": "ready", "images": coverage.images, "log_size": size, "index": index}
 
 
-def _index_told(kind: CodeKind, state: IndexState) -> dict[str, Any]:
-    return {
-        "kind": kind.name,
-        "version": kind.version,
-        "codes": state.codes,
-        "segments": state.segments,
-        "tail": state.tail,
-        "bytes": state.bytes,
-        "built_at": utc_text(state.built_at) if state.built_at else None,
-        "damaged": len(state.damaged),
-    }
+def _index_told(kind: CodeKind, state: IndexState, *more: str) -> dict[str, Any]:
+    return {name: value for name, value in index_document(kind, state).items() if name in (*_INDEX_TOLD, *more)}

@@ -11,9 +11,7 @@ from checker.console import answer, answer_json, command, one_line
 from checker.errors import DataError
 
 if TYPE_CHECKING:
-    from checker.model import CodeKind
     from checker.records.folder import DataFolder
-    from checker.records.interfaces import IndexState
 
 _BESIDE = ("", "-wal", "-journal")
 """Endings of the files that together are one database; the write-ahead log may hold most of what is new."""
@@ -44,6 +42,7 @@ def stats(
 def _facts(folder: DataFolder) -> dict[str, Any]:
     """The document of `--json`."""
     from checker.index.live import index_states
+    from checker.lookup import index_document
     from checker.model import utc_text
     from checker.records.folder import CORPUS_FILE
     from checker.records.registry import REGISTRY_FILE
@@ -59,24 +58,6 @@ def _facts(folder: DataFolder) -> dict[str, Any]:
         **_said(folder.path / REGISTRY_FILE),
         "bytes": {name: _bytes_of(folder.path / name) for name in (CORPUS_FILE, REGISTRY_FILE)},
         "index": [index_document(kind, state) for kind, state in index_states(folder)],
-    }
-
-
-def index_document(kind: CodeKind, state: IndexState) -> dict[str, Any]:
-    """The index of one kind of code, as `hibs stats --json` tells it."""
-    from checker.model import utc_text
-
-    return {
-        "kind": kind.name,
-        "version": kind.version,
-        "codes": state.codes,
-        "segments": state.segments,
-        "tail": state.tail,
-        "bytes": state.bytes,
-        "built_at": utc_text(state.built_at) if state.built_at else None,
-        "damaged": len(state.damaged),
-        "damaged_files": list(state.damaged),
-        "pending_erasures": state.pending_erasures,
     }
 
 
