@@ -9,6 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -19,6 +20,8 @@ from checker.settings import Settings
 
 EVERY_S = 30.0
 """How often it is asked whether a build is due; asking takes some milliseconds."""
+_REST_S = 600.0
+"""After a build that failed: what kept it (a full disk, a folder that cannot be written) takes a person to mend."""
 _END_S = 10.0
 """How long a build may take to end after it was told to. It leaves the old state whenever it ends."""
 _LOCKED = "another build is at work"
@@ -48,6 +51,7 @@ class Upkeep:
         self._now = now
         self._ending = threading.Event()
         self._running: subprocess.Popen[str] | None = None
+        self._rest_until_s = 0.0
         self._thread = threading.Thread(target=self._run, name="upkeep", daemon=True)
         self._thread.start()
 
@@ -100,6 +104,8 @@ class Upkeep:
             if self._running.poll() is None:
                 return
             self._reap(self._running)
+        if time.monotonic() < self._rest_until_s:
+            return
         store = self._folder.store
         try:
             due = self._damaged() or any(
@@ -122,4 +128,5 @@ class Upkeep:
         _, said = ended.communicate()
         if ended.returncode and _LOCKED not in said:
             self._say(f"the index could not be built: {said.strip().removeprefix('hibs: ')}")
+            self._rest_until_s = time.monotonic() + _REST_S
         self._running = None
