@@ -34,6 +34,8 @@ class Place:
     record: str | None
     """Which file and row of the source."""
     seen: str
+    said_by: str
+    """The heading of `said`: the site, or the file itself."""
     said: str
 
 
@@ -167,6 +169,7 @@ def _place(sighting: Sighting, words: Words) -> Place:
         source_id=sighting.source.id,
         record=_record(sighting, words),
         seen=seen,
+        said_by=words.say("place.said-file" if sighting.verdict and not sighting.image_url else "place.said"),
         said=said_words(sighting.verdict, words),
     )
 

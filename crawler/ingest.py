@@ -18,12 +18,14 @@ from pathlib import Path
 
 from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import InputError
-from checker.fingerprint.pictures import Depth, fingerprint_file, picture_files
+from checker.fingerprint.pictures import Depth, fingerprint_file, picture_files, read_picture_file
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.index.upkeep import Upkeep
-from checker.model import Locator, Picture, PictureSeen, Source, Unreadable
+from checker.model import Locator, Picture, PictureSeen, Source, Stance, Unreadable, Verdict
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.signals.embedded import read_picture
+from checker.signals.verdict import combine, with_doubt
 from crawler.progress import Progress
 from crawler.settings import CrawlSettings
 from crawler.tally import count_of
@@ -101,16 +103,15 @@ def ingest(
     with SandboxDecoder(settings) as decoder, ThreadPoolExecutor(waiting, thread_name_prefix="pictures") as threads:
         while batch := list(islice(files, _AT_ONCE)):
             depth = Depth.stored(folder.store.counts().images, settings)
-            code = partial(fingerprint_file, settings=settings, decoder=decoder, depth=depth)
-            pictures = threads.map(code, [file.path for file in batch])
-            for file, picture in zip(batch, pictures, strict=True):
+            read = partial(_read, settings=settings, decoder=decoder, depth=depth)
+            for file, (picture, verdict) in zip(batch, threads.map(read, [file.path for file in batch]), strict=True):
                 if isinstance(picture, Unreadable):
                     counts.unreadable += 1
                     say(f"{file.path}: {picture.detail}")
                     continue
                 if file.source_name not in sources:
                     sources[file.source_name] = folder.store.source(file.source_name, kind="folder", now=now)
-                _record(file, picture, sources[file.source_name], folder, settings, counts, now)
+                _record(file, picture, verdict, sources[file.source_name], folder, settings, counts, now)
             progress.show(f"{counts.recorded} pictures recorded, {counts.unreadable} unreadable so far")
     return counts
 
@@ -149,9 +150,23 @@ def _storable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def _read(
+    path: Path, *, settings: Settings, decoder: SandboxDecoder, depth: Depth
+) -> tuple[Picture | Unreadable, Verdict | None]:
+    """The codes of a file, and what it says of itself; None: nothing."""
+    picture = fingerprint_file(path, settings, decoder=decoder, depth=depth)
+    body = read_picture_file(path, settings)
+    if isinstance(picture, Unreadable) or isinstance(body, Unreadable):
+        return picture, None
+    verdict = with_doubt(combine(read_picture(body)))
+    said = any(stance is not Stance.UNSPECIFIED for stance in verdict.uses.values())
+    return picture, verdict if said else None
+
+
 def _record(
     file: FileIn,
     picture: Picture,
+    verdict: Verdict | None,
     source: Source,
     folder: DataFolder,
     settings: Settings,
@@ -160,7 +175,8 @@ def _record(
 ) -> None:
     opted_out = folder.hides(picture, distance_bits_max=settings.opt_out_distance_bits_max)
     seen = PictureSeen(picture=picture, servable=not (picture.plain or opted_out))
-    recorded = folder.store.record_file(seen, source=source, locator=Locator(file=file.locator_file), now=now)
+    locator = Locator(file=file.locator_file)
+    recorded = folder.store.record_file(seen, source=source, locator=locator, now=now, verdict=verdict)
     counts.recorded += 1
     counts.new += recorded.new_image
     counts.plain += picture.plain

@@ -247,7 +247,9 @@ def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
             caption = f'  "{sighting["caption"]}"' if sighting["caption"] else ""
             yield f"{sighting['image_url']}{page}{caption}"
         first, last = sighting["first_seen"][:10], sighting["last_seen"][:10]
-        yield f"  first seen by us {first}, last {last}; the site had said: {_said(sighting['verdict'])}"
+        by_file = sighting["verdict"] and not sighting["image_url"]
+        who = "the file itself says" if by_file else "the site had said"
+        yield f"  first seen by us {first}, last {last}; {who}: {_said(sighting['verdict'])}"
     if len(sightings) > _PLACES_SHOWN:
         yield f"and {len(sightings) - _PLACES_SHOWN} more places; --json lists all"
 

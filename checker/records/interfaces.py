@@ -171,8 +171,10 @@ class Store(Protocol):
         """
         ...
 
-    def record_file(self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
-        """Write one picture met in an archive. A second run adds nothing twice, only codes that were lacking."""
+    def record_file(
+        self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime, verdict: Verdict | None = None
+    ) -> Recorded:
+        """Write one picture met in an archive, with what it says itself. A second run adds only what was lacking."""
         ...
 
     def erase(self, image_ids: Sequence[int], *, now: datetime) -> int:

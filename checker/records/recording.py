@@ -79,14 +79,20 @@ def said_of_pictures(db: Database, page_url_id: int) -> tuple[Finding, ...]:
     return tuple(finding for _, finding in _said_of_pictures(db, page_url_id))
 
 
-def record_archived(db: Database, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
-    """A picture met in an archive, and where in it."""
+def record_archived(
+    db: Database, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime, verdict: Verdict | None
+) -> Recorded:
+    """A picture met in an archive, where in it, and what the file says of itself (None: nothing)."""
     place = {k: v for k, v in (("file", locator.file), ("row", locator.row), ("key", locator.key)) if v is not None}
     recorded = _record_picture(db, seen, now)
+    verdict_id = intern_verdict(db, verdict.to_dict()) if verdict else None
+    where, at = json.dumps(place, sort_keys=True), utc_text(now)
+    # The same bytes say the same: a verdict can only be lacking, from a version that did not read it.
     db.execute(
-        "INSERT INTO sighting (image_id, source_id, locator, first_seen, last_seen) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT DO UPDATE SET last_seen = excluded.last_seen",
-        (recorded.image_id, int(source.id), json.dumps(place, sort_keys=True), utc_text(now), utc_text(now)),
+        "INSERT INTO sighting (image_id, source_id, locator, verdict_id, first_seen, last_seen) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET last_seen = excluded.last_seen, "
+        "verdict_id = COALESCE(verdict_id, excluded.verdict_id)",
+        (recorded.image_id, int(source.id), where, verdict_id, at, at),
     )
     return recorded
 

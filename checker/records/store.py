@@ -26,6 +26,7 @@ from checker.model import (
     PictureSeen,
     Sighting,
     Source,
+    Verdict,
     Visit,
     parse_utc,
     utc_text,
@@ -91,10 +92,12 @@ class CorpusStore(CodeReader):
         with self._writing() as db:
             return record_visit(db, visit, source=source)
 
-    def record_file(self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime) -> Recorded:
+    def record_file(
+        self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime, verdict: Verdict | None = None
+    ) -> Recorded:
         """Write one picture met in an archive; see `interfaces.Store.record_file`."""
         with self._writing() as db:
-            return record_archived(db, seen, source=source, locator=locator, now=now)
+            return record_archived(db, seen, source=source, locator=locator, now=now, verdict=verdict)
 
     def erase(self, image_ids: Sequence[int], *, now: datetime) -> int:
         """Erase these pictures in one transaction; see `erasure.py` for what goes and what stays.

@@ -11,6 +11,9 @@ end. Both sides are brought to one spelling first:
 In the query, RFC 9309's own table also takes `:` and `/` as equal to `%3A` and `%2F`; there a pattern matches in
 either spelling.
 
+Most addresses and patterns are in that spelling already, which is seen at a glance. `Patterns` answers which of many
+patterns is the longest that matches without trying each: plain prefixes are looked up by their length.
+
 Matching walks along the path once for each piece between two `*`, so that no pattern of a stranger costs more than
 the product of both lengths (a regular expression would try every way to divide the path).
 
@@ -20,12 +23,19 @@ Source: RFC 9309 2.2.2 and 2.2.3, RFC 3986 2.2 and 2.3.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Generic, TypeVar
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 # "*" and "$" are not among them: they are handled by their meaning. A "%" that starts no escape is encoded itself.
 _RESERVED_KEPT = frozenset(b"!#&'()+,/:;=?@[]")
 _ESCAPE_OR_OCTET = re.compile(rb"%([0-9A-Fa-f]{2})|(.)", re.DOTALL)
+_IN_ONE_SPELLING = re.compile(r"[A-Za-z0-9\-._~!#&'()+,/:;=?@\[\]]*")
+_SPECIAL = re.compile(r"[*?$]")
+_PATH_START = re.compile(r"[/?]")
 _RESERVED_IN_QUERY = re.compile(r"[:/@!'(),;\[\]]")
+
+T = TypeVar("T")
 
 
 def path_of(url: str) -> str:
@@ -38,8 +48,8 @@ def path_of(url: str) -> str:
     _, separator, after_scheme = rest.partition("://")
     if separator:
         rest = after_scheme
-    start = next((i for i, character in enumerate(rest) if character in "/?"), len(rest))
-    path = rest[start:]
+    start = _PATH_START.search(rest)
+    path = rest[start.start() :] if start else ""
     return _one_spelling(path if path.startswith("/") else f"/{path}", wildcards=False)
 
 
@@ -56,15 +66,58 @@ def matched_octets(pattern: str, path: str) -> int | None:
     if not pattern.startswith(("/", "*")):
         return None
     spelled = _one_spelling(pattern, wildcards=True)
+    return len(spelled) if _matches_in_either_spelling(spelled, path) else None
+
+
+class Patterns(Generic[T]):
+    """Many patterns, each with a value, made ready for many questions."""
+
+    def __init__(self, patterns: Iterable[tuple[str, T]]) -> None:
+        """Take pairs of a pattern, as for `matched_octets`, and its value; of equal patterns the first counts."""
+        self._plain: dict[str, tuple[int, T]] = {}
+        others: list[tuple[int, int, str, str, T]] = []
+        for order, (pattern, value) in enumerate(patterns):
+            if not pattern.startswith(("/", "*")):
+                continue
+            spelled = _one_spelling(pattern, wildcards=True)
+            if "*" in spelled or "?" in spelled or spelled.endswith("$"):
+                head = _SPECIAL.split(spelled, maxsplit=1)[0]
+                others.append((len(spelled), order, head, spelled, value))
+            else:
+                self._plain.setdefault(spelled, (order, value))
+        self._lengths = sorted({len(spelled) for spelled in self._plain}, reverse=True)
+        self._others = sorted(others, key=lambda other: (-other[0], other[1]))
+
+    def longest_match(self, path: str) -> T | None:
+        """The value of the matching pattern with most octets; between equals the one that came first.
+
+        Args:
+            path: what `path_of` gave.
+        """
+        octets, order, winner = 0, 0, None
+        for length in self._lengths:
+            found = self._plain.get(path[:length])
+            if found is not None and length <= len(path):
+                octets, (order, winner) = length, found
+                break
+        for length, other_order, head, spelled, value in self._others:
+            if length < octets or (length == octets and other_order > order):
+                break
+            if path.startswith(head) and _matches_in_either_spelling(spelled, path):
+                return value
+        return winner
+
+
+def _matches_in_either_spelling(spelled: str, path: str) -> bool:
     if _matches(spelled, path):
-        return len(spelled)
-    if "?" in spelled and "?" in path and _matches(_query_encoded(spelled), _query_encoded(path)):
-        return len(spelled)
-    return None
+        return True
+    return "?" in spelled and "?" in path and _matches(_query_encoded(spelled), _query_encoded(path))
 
 
 def _one_spelling(text: str, *, wildcards: bool) -> str:
     """Rules 1 to 4 above. Bytes that were not UTF-8 (surrogate escapes) are encoded as the bytes they are."""
+    if _IN_ONE_SPELLING.fullmatch(text):
+        return text
     octets = text.encode("utf-8", "surrogateescape" if _only_escapes(text) else "replace")
     last = len(octets) - 1
 

@@ -8,6 +8,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hibs_command import Hibs
+from PIL import Image
 from typer.testing import CliRunner, Result
 
 from checker.model import PHASH256
@@ -126,3 +128,25 @@ def test_what_is_not_read_gets_one_sentence_and_exit_code_2(name: str, sentence:
     assert done.exit_code == 2
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_what_a_file_says_of_itself_is_recorded_with_it(dataset: Path, tmp_path: Path, images: Path) -> None:
+    xmp = (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:plus="http://ns.useplus.org/ldf/xmp/1.0/" '
+        'plus:DataMining="http://ns.useplus.org/ldf/vocab/DMI-PROHIBITED-AIMLTRAINING"/></rdf:RDF></x:xmpmeta>'
+    )
+    with Image.open(images / "coffee.jpg") as photo:
+        photo.save(dataset / "coffee.jpg", xmp=xmp.encode())
+    assert ingest(dataset, "--data", tmp_path / "data").exit_code == 0
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        found = folder.store.sightings_of(range(9))
+        said = {s.locator.file: s.verdict for sightings in found.values() for s in sightings if s.locator}
+    assert said["a.JPG"] == {}
+    assert (said["coffee.jpg"]["train-ai"], said["coffee.jpg"]["search"]) == ("deny", "unspecified")
+
+
+def test_check_says_that_it_was_the_file_that_spoke(hibs: Hibs, dataset: Path, tmp_path: Path, images: Path) -> None:
+    test_what_a_file_says_of_itself_is_recorded_with_it(dataset, tmp_path, images)
+    assert "the file itself says: no AI training" in hibs("check", dataset / "coffee.jpg", "--data", "data").stdout
+    assert "the site had said: not asked" in hibs("check", dataset / "a.JPG", "--data", "data").stdout
