@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from index_kernels import ENGINES, all_distances, engine, flipped, near_by_scan, nearest_by_sorting, tables_of, told
 
-from checker.index import kernels
-from checker.index.kernels import DamagedTablesError, Kernels, NumpyKernels, RowHits, Tables, piece_tables
+from checker.index.kernels import DamagedTablesError, Kernels, NumpyKernels, Tables, piece_tables
 from checker.index.parts import Words
 from checker.index.plan import Plan, plan_for, radii
 
@@ -346,10 +345,3 @@ def test_too_many_cells_to_look_at_are_refused(run: Kernels) -> None:
     codes = random_codes(1, 5, 64)
     with pytest.raises(ValueError, match="scan"):
         run.probe(tables_of(codes, Plan(64, (22, 21, 21))), codes, 60)
-
-
-def test_hits_are_frozen_and_public_names_are_there() -> None:
-    hits = RowHits(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint16))
-    with pytest.raises(AttributeError):
-        hits.rows = np.zeros(1, np.int64)  # type: ignore[misc]
-    assert all(hasattr(kernels, name) for name in kernels.__all__)
