@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from checker.index.bits import permuted
 from checker.index.compaction import Existing, Work, parts_of, plan_work
 from checker.index.halves import HalfCodes
 from checker.index.live import kind_folder
-from checker.index.loaded import Loaded, erased_ids
+from checker.index.loaded import Loaded
 from checker.index.manifest import MANIFEST, FileEntry, Manifest, SegmentEntry, write_manifest
 from checker.index.parts import Words
 from checker.index.private import whole_codes
@@ -35,8 +36,6 @@ from checker.index.tail import blocks_between
 from checker.model import PHASH256, CodeKind
 from checker.records.folder import make_private_folder
 from checker.records.interfaces import Store
-
-_TRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +145,9 @@ class KindBuild:
         if before is None:
             return plan_work([], new, self._count(new, hidden), full=full)
         sound = {segment.path.name: segment for segment in self._loaded.segments}
-        erased = erased_ids(self._store, before.erased_mark, self._kind)
+        erased = np.unique(self._store.erased_codes_after(before.erased_mark, kind=self._kind).code_ids).astype(
+            np.int64
+        )
         shown_again = np.setdiff1d(self._was_aside, hidden)
         existing = []
         for entry in before.segments:
@@ -199,51 +200,35 @@ class KindBuild:
         return FileEntry(name=name, rows=halves.rows, bytes=size, header_crc=crc)
 
     def _write(self, spans: Sequence[Span], hidden: Ids) -> list[SegmentEntry]:
-        total = sum(self._count(span, hidden) for span in spans) or 1
+        parts = [part for span in spans for part in parts_of(span, lambda one: self._count(one, hidden))]
+        total = sum(rows for _, rows in parts)
         written: list[SegmentEntry] = []
-        for span in spans:
-            for part, _ in parts_of(span, lambda one: self._count(one, hidden)):
-                done = sum(entry.rows for entry in written)
-                entry = self._write_one(part, hidden, lambda share, rows, done=done: (done + share * rows) / total)  # type: ignore[misc]
-                written += [entry] if entry else []
+        done = 0
+        for span, rows in parts:
+            entry = self._write_one(span, rows, hidden, partial(self._tell_of, done, rows, total))
+            written += [entry] if entry else []
+            done += rows
         return written
 
-    def _write_one(self, span: Span, hidden: Ids, share_of: Callable[[float, int], float]) -> SegmentEntry | None:
-        name = f"{span.after}-{span.upto}-{secrets.token_hex(4)}.seg"
-        rows = self._count(span, hidden)
-        blocks: Iterable[tuple[npt.NDArray[np.int64], Words]] = self._blocks(span, hidden)
-        for _ in range(_TRIES):
+    def _tell_of(self, done: int, rows: int, total: int, share: float) -> None:
+        self._tell((done + share * rows) / total)
+
+    def _write_one(self, span: Span, rows: int, hidden: Ids, progress: Callable[[float], None]) -> SegmentEntry | None:
+        """Write the segment of a range in which `rows` codes were counted; None: they are all gone by now."""
+        path = self._folder / f"{span.after}-{span.upto}-{secrets.token_hex(4)}.seg"
+        bits = self._kind.bits
+        try:
+            crc = write_segment(path, span, self._blocks(span, hidden), rows=rows, bits=bits, progress=progress)
+        except CountChangedError:
+            # Something was erased since it was counted. So that this can go on for ever, what is read now is held
+            # (40 bytes a row) until it is written.
+            held = list(self._blocks(span, hidden))
+            rows = sum(len(ids) for ids, _ in held)
             if not rows:
                 return None
-            try:
-                crc = self._write_rows(name, span, blocks, rows, share_of)
-                break
-            except CountChangedError:
-                # Something was erased between counting and reading. Where that goes on all the time, what was read is
-                # held (40 bytes a row) until it is written, so that it is as many as it is.
-                blocks = list(self._blocks(span, hidden))
-                rows = sum(len(ids) for ids, _ in blocks)
-        else:
-            raise AssertionError("what is held in memory does not change")
-        size = (self._folder / name).stat().st_size
-        return SegmentEntry(name=name, rows=rows, bytes=size, header_crc=crc, after=span.after, upto=span.upto)
-
-    def _write_rows(
-        self,
-        name: str,
-        span: Span,
-        blocks: Iterable[tuple[npt.NDArray[np.int64], Words]],
-        rows: int,
-        share_of: Callable[[float, int], float],
-    ) -> int:
-        return write_segment(
-            self._folder / name,
-            span,
-            blocks,
-            rows=rows,
-            bits=self._kind.bits,
-            progress=lambda share: self._tell(share_of(share, rows)),
-        )
+            crc = write_segment(path, span, held, rows=rows, bits=bits, progress=progress)
+        size = path.stat().st_size
+        return SegmentEntry(name=path.name, rows=rows, bytes=size, header_crc=crc, after=span.after, upto=span.upto)
 
     def _blocks(self, span: Span, hidden: Ids) -> Iterator[tuple[npt.NDArray[np.int64], Words]]:
         for block in blocks_between(self._store, span.after, span.upto, self._kind):

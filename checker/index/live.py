@@ -17,7 +17,7 @@ import numpy as np
 from checker.errors import DataError
 from checker.index import search
 from checker.index.bits import permuted
-from checker.index.loaded import Loaded, erased_ids, load, mark_of
+from checker.index.loaded import Loaded, load, mark_of
 from checker.index.parts import Part, Words
 from checker.index.search import Answer, Ids
 from checker.index.tail import Tail
@@ -50,6 +50,7 @@ class LiveIndex:
         self._loaded: Loaded | None = None
         self._tail = Tail(kind, 0)
         self._erased: Ids = np.empty(0, np.int64)
+        self._erased_mark = 0
         self._seen_version = -1
         self._parts: tuple[Part, ...] = ()
 
@@ -160,6 +161,7 @@ class LiveIndex:
 
     def _take(self, loaded: Loaded, tail: Tail) -> None:
         before, self._loaded, self._tail = self._loaded, loaded, tail
+        self._erased, self._erased_mark = np.empty(0, np.int64), loaded.erased_mark
         if before is not None:
             before.close()
         self._read_on()
@@ -167,7 +169,9 @@ class LiveIndex:
     def _read_on(self) -> None:
         assert self._loaded
         self._tail.read(self._store)
-        self._erased = erased_ids(self._store, self._loaded.erased_mark, self.kind)
+        newly = self._store.erased_codes_after(self._erased_mark, kind=self.kind)
+        if newly.code_ids:
+            self._erased, self._erased_mark = np.union1d(self._erased, newly.code_ids), newly.mark
         tail = (self._tail.part(),) if len(self._tail) else ()
         self._parts = (*self._loaded.parts, *tail)
 

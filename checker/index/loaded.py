@@ -17,7 +17,6 @@ from checker.index.bits import permuted
 from checker.index.files import MappedFile
 from checker.index.manifest import MANIFEST, FileEntry, Manifest, SegmentEntry, read_manifest
 from checker.index.parts import Part
-from checker.index.search import Ids
 from checker.index.segment import Segment
 from checker.index.tail import MemoryPart, blocks_between, blocks_of, part_of
 from checker.model import CodeKind
@@ -150,11 +149,6 @@ def _load(mark: Mark, folder: Path, store: Store, kind: CodeKind) -> Loaded:
     return Loaded(mark, manifest, tuple(segments), tuple(in_memory), tuple(aside), tuple(damaged))
 
 
-def erased_ids(store: Store, mark: int, kind: CodeKind) -> Ids:
-    """Ids of the codes that were erased since `mark`, rising."""
-    return np.sort(np.array(store.erased_codes_after(mark, kind=kind).code_ids, dtype=np.int64))
-
-
 def open_segment(folder: Path, entry: SegmentEntry, kind: CodeKind) -> Segment:
     """Open a segment that the manifest names.
 
@@ -175,17 +169,12 @@ def read_aside(folder: Path, entry: FileEntry) -> list[int]:
     Raises:
         IndexDamagedError: as for `open_segment`.
     """
-    check_file(folder, entry)
-    file = MappedFile(folder / entry.name)
-    try:
-        ids: list[int] = file.array("ids", "<i8", 1).tolist()
-        return ids
-    finally:
-        file.close()
+    ids: list[int] = check_file(folder, entry).array("ids", "<i8", 1).tolist()
+    return ids
 
 
-def check_file(folder: Path, entry: FileEntry) -> None:
-    """Check every byte of a file, and that it is the one that is meant.
+def check_file(folder: Path, entry: FileEntry) -> MappedFile:
+    """Check every byte of a file, and that it is the one that is meant; closed, its arrays can still be read.
 
     Raises:
         IndexDamagedError: as for `open_segment`.
@@ -194,6 +183,7 @@ def check_file(folder: Path, entry: FileEntry) -> None:
     file.close()
     if file.header_crc != entry.header_crc:
         raise IndexDamagedError(f"the index file {file.path} is another; `hibs index build` replaces it")
+    return file
 
 
 def _of_this_store(manifest: Manifest, segments: Sequence[Segment], store: Store, kind: CodeKind) -> bool:

@@ -29,12 +29,13 @@ prohibits, 3.7 payment, 4.2 to 4.9 association and precedence, 8 HTTPS; RFC 8288
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from typing import Protocol
 
 from checker.model import Finding, Stance, Use
 from checker.signals.paths import matched_octets, path_of
-from checker.signals.rsl_document import Content, Licence, host_of, parse_document
+from checker.signals.rsl_document import Content, Document, Licence, host_of, parse_document
 from checker.signals.rsl_pointers import Pointer, pointers
 from checker.signals.statements import clipped, uniform, with_contained
 
@@ -106,7 +107,7 @@ def read_document(
         One finding for each <content> that decides something, the most specific first; one without uses where none is
         about `url`; one that makes every use conditional where the document is not valid.
     """
-    document = parse_document(body.strip(), encoding="utf-8") if stands_in_page else parse_document(body)
+    document = _parsed(body.strip(), "utf-8") if stands_in_page else _parsed(body, None)
     path, host = path_of(url), host_of(url)
     matched = [(octets, one) for one in document.contents if (octets := _specificity(one.url, path, host)) is not None]
     if stands_in_page and not matched and len(document.contents) == 1:
@@ -134,6 +135,12 @@ def read_document(
             place_of, raw, scope = _told(place, level)
             findings.append(_finding(place_of, raw, kept, scope))
     return tuple(findings)
+
+
+@lru_cache(maxsize=16)
+def _parsed(body: bytes, encoding: str | None) -> Document:
+    # A site's licence is asked about for each of its pictures, and a hostile one takes a quarter of a second to read.
+    return parse_document(body, encoding=encoding)
 
 
 def _specificity(pattern: str, path: str, host: str) -> int | None:
