@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, help="Build and prove the index that loo
 
 DATA_OPTION = Annotated[Path, typer.Option(metavar="DIR", help="The data folder.", show_default=False, readable=False)]
 JSON_OPTION = Annotated[bool, typer.Option("--json", help="One JSON document.")]
+_CODES_WORTH_A_FIGURE = 100_000
 _NICE = 10
 """A build that nobody waits for lets look-ups go first."""
 
@@ -146,9 +147,11 @@ def _built_document(kind: Built) -> dict[str, Any]:
 def _built_line(kind: Built) -> str:
     done = f"{kind.written:,} written in {kind.seconds:.1f} s" if kind.written else "all there already"
     aside = f", {kind.aside:,} of hidden pictures kept out" if kind.aside else ""
-    bytes_a_code = f", {kind.bytes / kind.codes:.0f} bytes a code" if kind.codes else ""
+    # The tables of a small index are larger than its codes: a figure for each code would only puzzle.
+    size = f"{kind.bytes / 1e6:,.1f} MB"
+    size += f", {kind.bytes / kind.codes:.0f} bytes a code" if kind.codes >= _CODES_WORTH_A_FIGURE else ""
     files = f"{kind.segments} segment{'' if kind.segments == 1 else 's'}"
-    return f"{kind.kind.name} {kind.kind.version}: {kind.codes:,} codes in {files}, {done}{aside}{bytes_a_code}"
+    return f"{kind.kind.name} {kind.kind.version}: {kind.codes:,} codes in {files}, {done}{aside}; {size}"
 
 
 def _verified_document(kind: Verified) -> dict[str, Any]:
