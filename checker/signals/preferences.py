@@ -23,7 +23,7 @@ import http_sf
 
 from checker.model import Finding, Stance, Use
 from checker.signals.paths import matched_octets, path_of
-from checker.signals.robots import Record, RobotsFile, deciding_rule
+from checker.signals.robots import Record, RobotsFile
 from checker.signals.statements import (
     TRAINING,
     Statement,
@@ -33,6 +33,7 @@ from checker.signals.statements import (
     strongest,
     uniform,
     with_contained,
+    without_permissions,
 )
 
 ATTACH_VERSION = "draft-ietf-aipref-attach-05"
@@ -84,7 +85,7 @@ def read_content_usage(value: str) -> Statement:
     Returns:
         Where the dictionary does not parse, nothing and doubt about every use. A label whose value is neither token
         is doubted alone; unknown labels and all parameters say nothing. The last value of a repeated label counts.
-    Source: draft-ietf-aipref-vocab-07, 6 and 7; RFC 9651 4.2.
+    Source: draft-ietf-aipref-vocab-07, 6.1, 6.2 and 6.5; RFC 9651 4.2.2.
     """
     try:
         dictionary: Any = http_sf.parse(value.encode("ascii"), tltype="dictionary")
@@ -148,11 +149,21 @@ def read_robots_preferences(robots: RobotsFile, url: str, *, agent: str, infer_a
         infer_ai_tokens: whether a refusal to known training crawlers counts as a refusal of training.
     """
     path = path_of(url)
+    findings = tuple(_said(robots, path, agent=agent, infer_ai_tokens=infer_ai_tokens))
+    if robots.meant is None:
+        return findings
+    known = {(finding.signal, finding.place, finding.raw) for finding in findings}
+    meant = without_permissions(_said(robots.meant, path, agent=agent, infer_ai_tokens=infer_ai_tokens))
+    refusals = (finding for finding in meant if finding.malformed or finding.uses)
+    return (*findings, *(one for one in refusals if (one.signal, one.place, one.raw) not in known))
+
+
+def _said(robots: RobotsFile, path: str, *, agent: str, infer_ai_tokens: bool) -> Iterator[Finding]:
     ours = robots.records_for(agent)
-    findings = [*_content_usage_rules(ours, path)]
+    yield from _content_usage_rules(ours, path)
     for record in (*robots.outside, *ours):
         if record.name == "content-signal":
-            findings += findings_of(
+            yield from findings_of(
                 read_content_signal(record.value),
                 signal="content-signal",
                 place=record.place,
@@ -161,11 +172,10 @@ def read_robots_preferences(robots: RobotsFile, url: str, *, agent: str, infer_a
             )
         elif record.name == "tdm-reservation":
             # Defined nowhere: shown to the person, decides nothing.
-            findings.append(Finding(signal="tdmrep", place=record.place, raw=record.raw))
-    findings += _training_rules(ours, path)
+            yield Finding(signal="tdmrep", place=record.place, raw=record.raw)
+    yield from _training_rules(ours, path)
     if infer_ai_tokens:
-        findings += _inferred_refusal(robots, path)
-    return tuple(findings)
+        yield from _inferred_refusal(robots, path)
 
 
 def _content_usage_rules(records: Sequence[Record], path: str) -> Iterator[Finding]:
@@ -236,7 +246,7 @@ def _inferred_refusal(robots: RobotsFile, path: str) -> Iterator[Finding]:
     refusals: list[tuple[str, Record]] = []
     for token in TRAINING_CRAWLERS:
         if token.lower() in named:
-            rule = deciding_rule(robots.own_records(token) or (), path)
+            rule = robots.deciding_rule(token, path)
             if rule is not None and rule.name == "disallow":
                 refusals.append((token, rule))
     if refusals:

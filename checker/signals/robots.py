@@ -14,6 +14,11 @@ are what this project looks for. Rules, in order:
 
 A refusal may be misspelled in the ways that are common in the wild, a permission may not: doubt is never consent.
 
+Who is spoken to cannot be guessed in the same way: `User-agent GPTBot` without its colon, taken for a user-agent line,
+refuses some and permits others. A file with such lines is read twice, to the letter and as it was probably meant, and
+what either reading refuses is refused. The second reading, `RobotsFile.meant`, never permits anything. It also reads
+UTF-16, which to the letter is a file without a single rule.
+
 Reading is put off until it is asked for: parsing finds where the groups begin, the records of a group are made when an
 agent of it is asked about, and its rules are put into the order of their length once. A file of 100 kB with 500
 groups would else cost 6 ms and each decision 0.1 ms (benchmarks/signals.py).
@@ -24,12 +29,12 @@ Source: RFC 9309 2.1 to 2.5; the tolerated spellings are those of google/robotst
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from checker.model import Finding, Stance
-from checker.signals.paths import Patterns, matched_octets, path_of
+from checker.signals.paths import Patterns, path_of
 from checker.signals.statements import clipped
 
 ROBOTS_BYTES_MAX = 512_000
@@ -38,7 +43,15 @@ ROBOTS_BYTES_MAX = 512_000
 _CRAWL_DELAY_S_MAX = 300.0
 """Longer ones are taken for mistakes, as Bing does from a few minutes on; ignored, not clamped."""
 
-_DISALLOW_SPELLINGS = frozenset({"disallow", "dissallow", "dissalow", "disalow", "diasllow", "disallaw"})
+_REFUSAL = re.compile(
+    r"[^!-~]*(?:disallow(?:s|ed)?|dissallow|dissalow|disalow|diasllow|disallaw)(?:[^!-~]*:[^!-~]*|[^!-~]+(?=[/*]))(.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""A Disallow and its pattern. `[^!-~]` is what shows nothing on a page: blanks of every alphabet, parts of a byte order
+mark, control characters. They come with copied text; around a refusal they are passed over. A colon may be forgotten
+before a path: RFC 9309 2.2.4 lets crawlers be lenient."""
+_UNSEEN_BEFORE = re.compile("^[^!-~]*")
+_UNSEEN_AFTER = " \t\v\f\0\x85\xa0\udca0\u200b\u200c\u200d\u2028\u2029\u202f\u2060\u3000\ufeff"
 _RULES = frozenset({"allow", "disallow", "content-usage", "disallowaitraining", "allowaitraining"})
 _USUAL_RULES = (b"disallow:", b"allow:")
 """What nearly every list of user-agent lines is followed by, told at a glance."""
@@ -48,7 +61,21 @@ _AGENT_LINE = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\v\f]*user-agent[ \t\v\f]*:([^#
 _USER_AGENT = b"user-agent"
 _USUAL_AGENT_LINE = re.compile(rb"user-agent: ?([a-z0-9._-]+|\*)")
 _TOKEN = re.compile(r"[^\s/*]*")
+_PLAIN_TOKEN = re.compile(r"[!-+\--:<-{}~]+")
+"""Visible ASCII without what parts the names of a list."""
 _DELAY = re.compile(r"\d+(\.\d*)?|\.\d+", re.ASCII)
+
+_MEANT_LINE = re.compile(
+    rb"^[^\n!-~]*(?P<name>user[- ]?agent|content-usage|content-signal|disallowaitraining)s?"
+    rb"(?:[^\n!-~]*:(?P<value>[^\n#]*)|[^\n!-~]+(?P<word>[!\"$-9;-~]+)[^\n!-~]*)(?P<comment>#.*)?$",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A line that names agents or says a preference, whatever unseen stands around its name. A colon may be forgotten
+before a single word: `user agent strings are ...` is prose."""
+_MEANT_NAMES = frozenset({"user-agent", "content-usage", "content-signal", "disallowaitraining"})
+_SUSPECTS = (b"\0", b"useragent", b"user agent", b"content-", b"aitraining")
+"""Only where one of these stands, or an odd user-agent line, is a second reading tried."""
+_LIST_COMMA = re.compile(r"[^!-~]*[,;|][^!-~]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +120,9 @@ class RobotsFile:
     groups: tuple[Group, ...] = ()
     outside: tuple[Record, ...] = ()
     """Records before the first user-agent line."""
+    meant: RobotsFile | None = None
+    """The file as it was probably meant: what it refuses is refused, what it permits counts for nothing. None: it says
+    what it means."""
     _own: dict[str, tuple[Record, ...] | None] = field(default_factory=dict, repr=False, compare=False)
     """What `own_records` gave, by token: a crawler asks the same again for each address."""
     _access: dict[str, Patterns[Record]] = field(default_factory=dict, repr=False, compare=False)
@@ -114,7 +144,12 @@ class RobotsFile:
         return own if own is not None else self.own_records("*") or ()
 
     def deciding_rule(self, agent: str, path: str) -> Record | None:
-        """The same as the function `deciding_rule` of `records_for(agent)`, quick from the second question on."""
+        """The Allow or Disallow with most octets that matches; between equals Allow. An empty rule is no rule.
+
+        Args:
+            path: what `checker.signals.paths.path_of` gave.
+        Source: RFC 9309 2.2.2.
+        """
         if agent not in self._access:
             # Sorting is stable: of equal rules the first in the file stays first.
             rules = sorted(
@@ -151,15 +186,50 @@ def parse_robots(body: bytes) -> RobotsFile:
         body: the bytes as served; the first 512,000 count, and a line that is cut there does not.
     """
     text = body[:ROBOTS_BYTES_MAX]
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if len(body) >= ROBOTS_BYTES_MAX:
         # Half a line can say the opposite of the whole: "Allow: /" is the start of "Allow: /public/".
-        text = text[: text.rfind(b"\n") + 1]
+        text = text[: max(text.rfind(b"\n"), text.rfind(b"\r")) + 1]
+    exact, doubtful = _parse(_with_plain_line_ends(text))
+    if not doubtful:
+        return exact
+    # UTF-16 without its zeros is the ASCII that it holds. Other characters are lost, and with them a pattern or two.
+    text = _with_plain_line_ends(text.replace(b"\0", b""))
+    meant_text = _MEANT_LINE.sub(_as_meant, text)
+    if meant_text == text and b"\0" not in body:
+        return exact
+    meant, _ = _parse(meant_text)
+    groups = (group._replace(agents=frozenset(",".join(group.agents).split(","))) for group in meant.groups)
+    return replace(exact, meant=replace(meant, groups=tuple(groups)))
+
+
+def _with_plain_line_ends(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+
+def _as_meant(line: re.Match[bytes]) -> bytes:
+    """The line as the standard writes it; several agents in one line are parted by a comma alone."""
+    written = next(_records(line[0], 0), None)
+    if written is not None and _is_plain(written):
+        return line[0]
+    name = line["name"].lower()
+    value = (line["value"] or line["word"] or b"").decode("utf-8", "surrogateescape")
+    if name.startswith(b"user"):
+        name, value = b"user-agent", _LIST_COMMA.sub(",", value)
+    return name + b": " + _UNSEEN_BEFORE.sub("", value).rstrip(_UNSEEN_AFTER).encode("utf-8", "surrogateescape")
+
+
+def _is_plain(record: Record) -> bool:
+    named = record.name != "user-agent" or _PLAIN_TOKEN.fullmatch(_agent_token(record.value))
+    return record.name in _MEANT_NAMES and bool(named)
+
+
+def _parse(text: bytes) -> tuple[RobotsFile, bool]:
+    """Find the groups; also tell whether a line may name an agent, or state a preference, in a way of its own."""
     text += b"\n"
     lowered = text.lower()
     groups: list[Group] = []
     agents: set[str] = set()
+    named: list[str] = []
     before = len(text)  # where the first group begins
     first, first_line = 0, 1  # where the group that is being read begins
     rest = 0  # where its last user-agent line ends
@@ -168,6 +238,7 @@ def parse_robots(body: bytes) -> RobotsFile:
         start = text.rfind(b"\n", 0, place) + 1
         end = text.find(b"\n", place)
         token = _agent_of(text, lowered, start, end)
+        named.append(token or ",")
         if token is not None:
             if agents and (lowered.startswith(_USUAL_RULES, rest) or _has_rule(text[rest:start])):
                 groups.append(Group(frozenset(agents), first_line, text[first:start]))
@@ -182,7 +253,9 @@ def parse_robots(body: bytes) -> RobotsFile:
         place = lowered.find(_USER_AGENT, end)
     if agents:
         groups.append(Group(frozenset(agents), first_line, text[first:]))
-    return RobotsFile(tuple(groups), tuple(_records(text[:before], 1)))
+    odd = bool(named) and not _PLAIN_TOKEN.fullmatch("".join(named))
+    doubtful = odd or any(suspect in lowered for suspect in _SUSPECTS)
+    return RobotsFile(tuple(groups), tuple(_records(text[:before], 1))), doubtful
 
 
 def read_access(robots: RobotsFile, url: str, *, agent: str) -> Finding:
@@ -194,28 +267,13 @@ def read_access(robots: RobotsFile, url: str, *, agent: str) -> Finding:
     if path == "/robots.txt":
         return _access(Stance.ALLOW, "robots.txt", "/robots.txt is always allowed")
     decided = robots.deciding_rule(agent, path)
+    if robots.meant is not None and (decided is None or decided.name == "allow"):
+        meant = robots.meant.deciding_rule(agent, path)
+        decided = meant if meant is not None and meant.name == "disallow" else decided
     if decided is None:
         return _access(Stance.ALLOW, "robots.txt", "no rule matches")
     stance = Stance.ALLOW if decided.name == "allow" else Stance.DENY
     return _access(stance, decided.place, decided.raw, scope=decided.value)
-
-
-def deciding_rule(records: Iterable[Record], path: str) -> Record | None:
-    """The Allow or Disallow with most octets that matches; between equals Allow. An empty rule is no rule.
-
-    Args:
-        path: what `checker.signals.paths.path_of` gave.
-    """
-    best: tuple[int, bool] = (0, False)
-    winner: Record | None = None
-    for record in records:
-        if record.name not in ("allow", "disallow"):
-            continue
-        octets = matched_octets(record.value, path)
-        if octets is not None and (octets, record.name == "allow") > best:
-            best = (octets, record.name == "allow")
-            winner = record
-    return winner
 
 
 def _access(crawl: Stance, place: str, raw: str, scope: str = "") -> Finding:
@@ -248,12 +306,9 @@ def _records(text: bytes, first_line: int) -> Iterator[Record]:
         raw = clipped(content)
         name, colon, value = content.partition(":")
         name = name.rstrip(_BLANKS).lower()
-        first_word, _, rest = content.replace("\t", " ").partition(" ")
-        if colon and name in _DISALLOW_SPELLINGS:
-            yield Record(number, "disallow", value.strip(_BLANKS), raw)
-        elif first_word.lower() in _DISALLOW_SPELLINGS and not rest.lstrip(_BLANKS).startswith(":"):
-            # The colon was forgotten, and any colon further on belongs to the path.
-            yield Record(number, "disallow", rest.strip(_BLANKS), raw)
+        refusal = _REFUSAL.match(content)
+        if refusal is not None:
+            yield Record(number, "disallow", refusal[1].rstrip(_UNSEEN_AFTER), raw)
         elif colon and name:
             yield Record(number, name, value.strip(_BLANKS), raw)
 

@@ -16,11 +16,20 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 with atheris.instrument_imports(include=["checker.signals"]):
     from checker.model import Stance
-    from checker.signals.paths import path_of
+    from checker.signals.paths import matched_octets, path_of
     from checker.signals.preferences import read_robots_preferences
-    from checker.signals.robots import deciding_rule, parse_robots, read_access
+    from checker.signals.robots import RobotsFile, parse_robots, read_access
 
 AGENT = "ExampleBot"
+
+
+def refuses(robots: RobotsFile, path: str) -> bool:
+    """Whether the longest matching rule is a Disallow that no Allow equals, by a walk over all records."""
+    best = {"allow": 0, "disallow": 0}
+    for record in robots.records_for(AGENT):
+        if record.name in best:
+            best[record.name] = max(best[record.name], matched_octets(record.value, path) or 0)
+    return best["disallow"] > best["allow"]
 
 
 def read_one(data: bytes) -> None:
@@ -33,10 +42,11 @@ def read_one(data: bytes) -> None:
         finding.raw.encode("utf-8")
         assert len(finding.raw) <= 500
         assert not (finding.malformed and Stance.ALLOW in finding.uses.values())
-    # The rules that were made ready and a plain walk over the records decide alike.
-    rule = deciding_rule(robots.records_for(AGENT), path_of(url))
+    # The rules that were made ready and a plain walk over the records decide alike; either reading can refuse.
     if path_of(url) != "/robots.txt":
-        assert access.crawl is (Stance.DENY if rule is not None and rule.name == "disallow" else Stance.ALLOW)
+        readings = (robots, robots.meant) if robots.meant is not None else (robots,)
+        refused = any(refuses(reading, path_of(url)) for reading in readings)
+        assert access.crawl is (Stance.DENY if refused else Stance.ALLOW)
     lines = [record.line for group in robots.groups for record in group.records]
     assert lines == sorted(set(lines))
     assert not robots.outside or not robots.groups or robots.outside[-1].line < robots.groups[0].first_line

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 _LINE_END = re.compile(r"(\r\n|\r|\n)")
 _RECORD = re.compile(r"(?P<name>[^:]*):(?P<value>.*)", re.DOTALL)
-_TYPOS = ("dissallow", "dissalow", "disalow", "diasllow", "disallaw")
+_TYPOS = ("dissallow", "dissalow", "disalow", "diasllow", "disallaw", "disallows", "disallowed")
 _BLANKS = " \t\v\f"
+_ODD_AGENT_LINE = re.compile("[^!-~]*user[- ]?agent", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +25,22 @@ class Question:
 
     lines: tuple[tuple[str, str], ...]
     url: str
+    agent: str = "ExampleBot"
 
     @property
     def body(self) -> bytes:
         return "".join(line + end for line, end in self.lines).encode("utf-8", "surrogateescape")
 
 
-def question(body: bytes, url: str) -> Question:
+def question(body: bytes, url: str, agent: str = "ExampleBot") -> Question:
     pieces = _LINE_END.split(body.decode("utf-8", "surrogateescape"))
-    return Question(tuple(zip(pieces[::2], [*pieces[1::2], ""], strict=True)), url)
+    return Question(tuple(zip(pieces[::2], [*pieces[1::2], ""], strict=True)), url, agent)
 
 
 def _each_line(change: Callable[[str], str | None]) -> Callable[[Question], Question]:
     def apply(asked: Question) -> Question:
         changed = ((change(line), end) for line, end in asked.lines)
-        return Question(tuple((line, end) for line, end in changed if line is not None), asked.url)
+        return replace(asked, lines=tuple((line, end) for line, end in changed if line is not None))
 
     return apply
 
@@ -59,19 +61,28 @@ def _without_patterns(feature: Callable[[str], object]) -> Callable[[str], str |
 
 def _line_ends(asked: Question) -> Question:
     lines = [(re.sub("[\x1c-\x1e\x85\u2028\u2029].*", "", line), "\n") for line, _ in asked.lines]
-    return Question(tuple(lines), asked.url)
+    return replace(asked, lines=tuple(lines))
 
 
-def _whole_token(line: str) -> str:
-    """A user-agent value as the whole token that it names; what names nobody, or a part of our token, as another."""
-    value = _named(line, "user-agent")
-    if value is None or value == "*":
-        return line
-    named = re.split(r"[\s/*]", value)[0].lower()
-    if named == "examplebot":
-        return "User-agent: ExampleBot"
-    is_token = re.fullmatch("[A-Za-z_-]+", value) and named not in "examplebot"
-    return line if is_token else "User-agent: quxbot"
+def _whole_tokens(asked: Question) -> Question:
+    """User-agent values as the whole tokens that they name; what names nobody, or a part of the token, as another."""
+
+    def whole(line: str) -> str:
+        value = _named(line, "user-agent")
+        if value is None or value == "*":
+            return line
+        named = re.split(r"[\s/*]", value)[0].lower()
+        if named == asked.agent.lower():
+            return f"User-agent: {asked.agent}"
+        is_token = re.fullmatch("[A-Za-z_-]+", value) and named not in asked.agent.lower()
+        return line if is_token else "User-agent: quxbot"
+
+    return _each_line(whole)(asked)
+
+
+def _agent_line(line: str) -> str | None:
+    """Nothing, where a line names an agent otherwise than RFC 9309 2.2 writes it."""
+    return None if _named(line, "user-agent") is None and _ODD_AGENT_LINE.match(line) else line
 
 
 def _other_record(line: str) -> str | None:
@@ -107,25 +118,25 @@ def _one_group(asked: Question) -> Question:
         elif groups and _pattern(line) is not None:
             groups[-1][1].append(line)
     named = {agent for agents, _ in groups for agent in agents}
-    ours = "examplebot" if "examplebot" in named else "*"
+    ours = asked.agent.lower() if asked.agent.lower() in named else "*"
     rules = [(rule, "\n") for agents, rules in groups if ours in agents for rule in rules]
-    return Question((("User-agent: *", "\n"), *rules), asked.url)
+    return replace(asked, lines=(("User-agent: *", "\n"), *rules))
 
 
 def _unescaped(asked: Question) -> Question:
     special = re.compile(r"%[0-9A-Fa-f]{2}|[^\x00-\x7f]|[~$;:!()\[\]]")
     lines = _each_line(_without_patterns(lambda p: special.search(p.removesuffix("$"))))(asked).lines
     scheme, rest = asked.url[:8], asked.url[8:]
-    return Question(lines, scheme + special.sub("x", rest))
+    return replace(asked, lines=lines, url=scheme + special.sub("x", rest))
 
 
 def _single_slashes(asked: Question) -> Question:
     lines = _each_line(_without_patterns(lambda p: "//" in p))(asked).lines
-    return Question(lines, asked.url[:8] + re.sub("//+", "/", asked.url[8:]))
+    return replace(asked, lines=lines, url=asked.url[:8] + re.sub("//+", "/", asked.url[8:]))
 
 
 def _not_robots_txt(asked: Question) -> Question:
-    return Question(asked.lines, asked.url.replace("/robots.txt", "/robots-txt"))
+    return replace(asked, url=asked.url.replace("/robots.txt", "/robots-txt"))
 
 
 CLASSES: Mapping[str, Callable[[Question], Question]] = {
@@ -133,8 +144,9 @@ CLASSES: Mapping[str, Callable[[Question], Question]] = {
     "byte order mark": _each_line(lambda line: line.lstrip("\ufeff")),
     "odd blanks": _each_line(lambda line: line if line.lstrip("\xa0\x00\x0b") == line else f"x: {line[1:]}"),
     "misspelled refusal": _each_line(_right_spelling),
+    "agent lines": _each_line(_agent_line),
     "other records": _each_line(_other_record),
-    "agent values": _each_line(_whole_token),
+    "agent values": _whole_tokens,
     "groups": _one_group,
     "wildcards": _each_line(_without_patterns(lambda p: "*" in p)),
     "end anchor": _each_line(_without_patterns(lambda p: p.endswith("$"))),
@@ -147,8 +159,9 @@ CLASSES: Mapping[str, Callable[[Question], Question]] = {
 
 def classes_of(asked: Question, agree: Callable[[Question], bool]) -> tuple[str, ...] | None:
     """The fewest classes, three at most, without which the parsers agree. None: the difference is not explained."""
+    touching = [name for name in CLASSES if plain(asked, [name]) != asked]
     for size in (1, 2, 3):
-        for names in combinations(CLASSES, size):
+        for names in combinations(touching, size):
             if agree(plain(asked, names)):
                 return names
     return None

@@ -74,8 +74,12 @@ EXAMPLES = {
     # class: (file, path, ours, protego, robotspy); None: it changes from run to run
     "line ends": (b"User-agent: *\rDisallow: /\r", "/a", False, False, True),
     "byte order mark": (b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n", "/a", False, True, True),
-    "odd blanks": (b"User-agent: *\n\xc2\xa0Disallow: /\n", "/a", True, False, False),
+    "odd blanks": (b"User-agent: *\nDisallow: /a\n\xc2\xa0Allow: /a/b\n", "/a/b", False, True, True),
     "misspelled refusal": (b"User-agent: *\nDissallow: /\n", "/a", False, False, True),
+    "agent lines": (
+        b"User-agent: *\nDisallow: /a\n\nUser agent: ExampleBot\nDisallow: /b\n",
+        "/a", False, True, False,
+    ),
     "other records": (
         b"User-agent: ExampleBot\nCrawl-delay: 3\nUser-agent: B\nDisallow: /\n",
         "/a", False, True, False,
@@ -131,7 +135,13 @@ def rules(*lines: str) -> bytes:
 GOOGLE = [
     ("2.1", BAR, "FooBot", "/x/y", False, ""),
     ("2.1", b"foo: FooBot\nbar: /\n", "FooBot", "/x/y", True, ""),
-    ("2.1", b"user-agent FooBot\ndisallow /\n", "FooBot", "/x/y", False, "user-agent without a colon"),
+    ("2.1", b"user-agent FooBot\ndisallow /\n", "FooBot", "/x/y", False, ""),
+    ("2.1", b"user-agent: *\ndisallow: /x\nuser-agent FooBot\ndisallow: /y\n", "FooBot", "/x/y", True, "agent lines"),
+    ("2.1", b"user-agent: *\ndisallow: /\nallow /x/\n", "FooBot", "/x/y", True, "permissions without a colon"),
+    ("2.1", b"user-agent: *\ndisallow-all: /\n", "FooBot", "/x/y", False, "beginnings of names"),
+    ("2.2.1", b"user-agent: * everybody\ndisallow: /\n", "FooBot", "/x/y", False, "agent values"),
+    ("2.2.1", b"user-agent: Foo42Bot\ndisallow: /\n", "Foo", "/x/y", False, "agent values"),
+    ("2.2.1", b"user-agent: Foo42Bot\ndisallow: /\n", "Foo42Bot", "/x/y", True, "agent values"),
     *(("2.1", GROUPS, "FooBot", path, True, "") for path in ("/x/b", "/z/d")),
     *(("2.1", GROUPS, agent, "/foo/bar/", False, "") for agent in ("FooBot", "BarBot", "BazBot")),
     *(("2.1", GROUPS, "BarBot", path, True, "") for path in ("/y/c", "/w/a")),
@@ -187,7 +197,9 @@ GOOGLE = [
     ("its own", rules(f"disallow: {LONG}/qux"), "FooBot", "/fux", True, ""),
     ("its own", rules(f"disallow: {LONG}/qux"), "FooBot", f"{LONG}/fux", False, "long lines"),
     ("its own", b"\xef\xbb\xbf" + BAR, "FooBot", "/", False, ""),
-    ("its own", b"\xef\xbb" + BAR, "FooBot", "/", False, "byte order mark"),
+    ("its own", b"\xef\xbb" + BAR, "FooBot", "/", False, ""),
+    ("its own", b"\xef" + BAR, "FooBot", "/", False, ""),
+    ("its own", b"\xef\x11\xbf" + BAR, "FooBot", "/", True, "byte order mark"),
     ("its own", b"User-agent: FooBot\n\xef\xbb\xbfDisallow: /\n", "FooBot", "/", True, "byte order mark"),
 ]  # fmt: skip
 
