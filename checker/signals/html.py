@@ -74,7 +74,7 @@ def read_page(html: bytes) -> PageTags:
             name, content = attributes.get("name"), attributes.get("content")
             if name is not None and content is not None:
                 metas.append((name.strip().lower(), content))
-        elif (attributes.get("type") or "").strip().lower() == _RSL_TYPE:
+        elif (attributes.get("type") or "").partition(";")[0].strip().lower() == _RSL_TYPE:
             licences.append(attributes.get("href") or attributes.get("src") or "inline")
     return PageTags(tuple(metas), tuple(licences), cut)
 

@@ -4,8 +4,8 @@ Items are separated by commas and compared whole, in any case. An item with a co
 name is one; else, in a header, the part before the colon is an agent, and what follows on that line is for that agent
 only. All items combine, the more restrictive winning.
 
-An item that is no known word but consists of blank-separated known ones (`noai noimageai`) is read as those: tolerant
-reading may create refusals, and no word of a robots tag permits anything.
+An item that is no known word but consists of blank-separated known ones (`noai noimageai`, `noindex nofollow`) is read
+as those: tolerant reading may create refusals, and no word of a robots tag permits anything.
 
 Source: Google Search Central, robots meta tag and X-Robots-Tag; DeviantArt 2022 (noai, noimageai); noml.info;
 Bing webmaster blog September 2023 and Amazonbot's page (noarchive, nocache); draft-canel-robots-ai-control-00.
@@ -39,7 +39,9 @@ DIRECTIVES: Mapping[str, Mapping[Use, Stance]] = {
     "noimageindex": _NO_LISTING,
     "none": _NO_LISTING,
 }
-"""Words with an effect. All others (`all`, `index`, `nofollow`, `nosnippet`, `max-*`, unknown) speak of no use."""
+"""Words with an effect. All others (those of `_WITHOUT_EFFECT`, `max-*`, unknown ones) speak of no use."""
+
+_WITHOUT_EFFECT = frozenset({"all", "index", "follow", "nofollow", "nosnippet", "notranslate", "indexifembedded"})
 
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
@@ -91,7 +93,9 @@ def _words(item: str) -> list[Mapping[Use, Stance]]:
     if item in DIRECTIVES:
         return [DIRECTIVES[item]]
     words = item.split()
-    return [DIRECTIVES[word] for word in words] if all(word in DIRECTIVES for word in words) else []
+    if not _WITHOUT_EFFECT.union(DIRECTIVES).issuperset(words):
+        return []
+    return [DIRECTIVES[word] for word in words if word in DIRECTIVES]
 
 
 def _date(text: str) -> datetime | None:

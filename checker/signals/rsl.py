@@ -20,10 +20,11 @@ Inside one document, in order:
 
 A licence in our group of robots.txt replaces those outside of groups; other places count together, the strongest
 stance winning (4.9: the most restrictive combination). Pages that embed a picture, pointers in another form than the
-standard's and documents that are not fetched over HTTPS can refuse and not permit.
+standard's, documents that are not fetched over HTTPS and feeds of other hosts can refuse and not permit.
 
 Source: RSL 1.0 (RSL-SPEC-1.0, 2025-12-10, errata to 2026-08-07) 3.1.1 conflicts, 3.3 content, 3.5 permits, 3.6
-prohibits, 3.7 payment, 4.2 to 4.9 association and precedence, 8 HTTPS; RFC 8288 3 and appendix B for Link.
+prohibits, 3.7 payment, 4.2 to 4.9 association and precedence (4.7 feeds), 8 HTTPS; RFC 8288 3 and appendix B for Link;
+rslstandard.org, guide to robots.txt, for a License that names a feed.
 """
 
 from __future__ import annotations
@@ -89,12 +90,14 @@ def read_licenses(found: Sequence[Pointer], documents: Mapping[str, Fetched], ur
             outcome = fetched.error or f"HTTP {fetched.status}"
             findings.append(_unlicensed(pointer.place, f"{pointer.url}: {outcome}"))
         else:
-            findings += read_document(fetched.body, url, place=pointer.place, grants=pointer.grants)
+            findings += read_document(
+                fetched.body, url, place=pointer.place, grants=pointer.grants, fetched_from=pointer.url
+            )
     return tuple(findings)
 
 
 def read_document(
-    body: bytes, url: str, *, place: str, grants: bool = True, stands_in_page: bool = False
+    body: bytes, url: str, *, place: str, grants: bool = True, stands_in_page: bool = False, fetched_from: str = ""
 ) -> tuple[Finding, ...]:
     """Say what a licence document says of `url`. Never raises.
 
@@ -103,12 +106,15 @@ def read_document(
         grants: whether its permissions count.
         stands_in_page: it is an inline <script>: UTF-8 whatever it declares, and its one <content> is about the page
             even where its url names the work's canonical address (4.6.2); it can refuse then, and not permit.
+        fetched_from: its address. A feed permits what its own host serves only (4.7). Empty: not known, and believed.
     Returns:
         One finding for each <content> that decides something, the most specific first; one without uses where none is
         about `url`; one that makes every use conditional where the document is not valid.
     """
     document = _parsed(body.strip(), "utf-8") if stands_in_page else _parsed(body, None)
     path, host = path_of(url), host_of(url)
+    if document.is_feed and fetched_from and host_of(fetched_from) != host:
+        grants = False
     matched = [(octets, one) for one in document.contents if (octets := _specificity(one.url, path, host)) is not None]
     if stands_in_page and not matched and len(document.contents) == 1:
         matched, grants = [(0, document.contents[0])], False

@@ -6,13 +6,15 @@ Nothing is decided here: `rsl` says what a document means for one address. Rules
 
 1. Bytes, elements and depth are limited while expat reads; no tree is built. A document type, entities and external
    references are refused, and nothing is ever fetched.
-2. The root is <rsl> in RSL's own namespace. Elements of other namespaces are left out with all that they hold.
+2. The root is <rsl> in RSL's own namespace, or <rss> of a feed, whose items hold <content>. Elements of other
+   namespaces are left out with all that they hold.
 3. What breaks the grammar (an element of RSL's namespace that is unknown or out of place, a <content> without a
    licence, a word that is no token) makes the whole document not valid. It is then kept with its fault: a permission
    in it does not count, a refusal does. Refusals are also read from other separators, other case and old tokens.
 
 Source: RSL 1.0 (RSL-SPEC-1.0, 2025-12-10, errata to 2026-08-07): 2.2 namespace and media type, 3 unknown elements,
-3.3 content, 3.4.1 vocabularies, 3.5 and 3.6 permits and prohibits, 3.7 payment, 3.12 reporting, appendix A.
+3.3 content, 3.4.1 vocabularies, 3.5 and 3.6 permits and prohibits, 3.7 payment, 3.12 reporting, 4.7 RSS, appendix A;
+RSS 2.0 (2.0.11), whose own elements stand in no namespace.
 """
 
 from __future__ import annotations
@@ -53,10 +55,13 @@ _REFUSING_ONLY: Mapping[str, tuple[Use, ...]] = {"train-ai": TRAINING, "train-ge
 _CHILDREN: Mapping[str, frozenset[str]] = {
     "": frozenset({"rsl"}),
     "rsl": frozenset({"content"}),
+    "item": frozenset({"content"}),
     "content": frozenset({"license", "alternate", "schema", "copyright", "terms"}),
     "license": frozenset({"permits", "prohibits", "payment", "reporting", "legal"}),
     "payment": frozenset({"standard", "custom", "amount", "accepts"}),
 }
+_FEED = {"": "rss", "rss": "channel", "channel": "item"}
+"""What of RSS is gone into, by its parent; all else of a feed is left out."""
 _PAYMENTS = frozenset({"purchase", "subscription", "training", "crawl", "use", "contribution", "attribution", "free"})
 _DECLARED = re.compile(rb"""(?:\xef\xbb\xbf)?<\?xml[^>]*?encoding\s*=\s*["']([^"'>]*)""")
 _ENCODINGS = re.compile(
@@ -100,6 +105,8 @@ class Document:
     contents: tuple[Content, ...] = ()
     fault: str = ""
     """The first thing that breaks the grammar, in words; empty: none does."""
+    is_feed: bool = False
+    """It is RSS, which speaks of assets of its own origin only."""
 
 
 def parse_document(body: bytes, *, encoding: str | None = None) -> Document:
@@ -127,7 +134,7 @@ def parse_document(body: bytes, *, encoding: str | None = None) -> Document:
         return Document(fault=clipped(f"no XML of RSL: {error}"))
     if not reader.contents:
         reader.blame("no <content>")
-    return Document(tuple(reader.contents), reader.fault)
+    return Document(tuple(reader.contents), reader.fault, reader.is_feed)
 
 
 def host_of(url: str) -> str:
@@ -154,6 +161,7 @@ class _Reader:
     def __init__(self, body: bytes) -> None:
         self.contents: list[Content] = []
         self.fault = ""
+        self.is_feed = False
         self.parser: Any = None
         self._body = body
         self._prefixes: set[str] = set()
@@ -187,6 +195,10 @@ class _Reader:
         namespace, _, name = tag.rpartition("}")
         parent = self._path[-1]
         ours = namespace == "{" + NAMESPACE
+        if _FEED.get(parent) == tag:
+            self._path.append(name)
+            self.is_feed = True
+            return
         if ours and name in _CHILDREN.get(parent, frozenset()):
             self._path.append(name)
             self._attributes, self._text = attributes, []
@@ -245,7 +257,7 @@ class _Reader:
         self._started_at = self.parser.CurrentByteIndex
         number = len(self.contents) + 1
         url = attributes.get("url")
-        if url is None:
+        if url is None or (self.is_feed and not url):
             self.blame(f"content {number} has no url")
         elif url and not url.startswith(("/", "*")) and ("*" in host_of(url) or not host_of(url)):
             self.blame(f"content {number} has a url that is neither a path nor an address")

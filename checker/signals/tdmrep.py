@@ -20,7 +20,7 @@ duplicate member counts where it refuses, several header lines of which one is 1
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,21 +96,22 @@ def server_failed(detail: str) -> Finding:
 def read_file(body: bytes, url: str) -> list[Reservation]:
     """Read tdmrep.json for `url`: the rules that could not be read, and the first one that matches. Never raises.
 
-    A matching rule with an unreadable reservation hides the permissions behind it, not the refusals: it came first
-    and might have been either.
+    A rule that lacks one of its two mandatory members is no rule and is passed over. A matching rule whose reservation
+    is there and unreadable hides the permissions behind it, not the refusals: it came first and might have been either.
     """
-    place = "tdmrep.json"
     text = body.removeprefix(b"\xef\xbb\xbf").strip()
     if not text or text.startswith(b"<"):
         return []
+    if len(body) > FILE_BYTES_MAX:
+        return [_unusable(f"larger than {FILE_BYTES_MAX} bytes", text)]
     try:
-        if len(body) > FILE_BYTES_MAX:
-            raise ValueError("too large")
         rules = json.loads(text.decode("utf-8"), object_pairs_hook=_Members)
+    except UnicodeDecodeError:
+        return [_unusable("no UTF-8 text")]
     except (ValueError, RecursionError):
-        return [Reservation(place, _raw_text(text), None, None, malformed=True)]
+        return [_unusable("no JSON that can be read", text)]
     if not isinstance(rules, list):
-        return [Reservation(place, _raw_text(text), None, None, malformed=True)]
+        return [_unusable("no list of rules", text)]
     path = path_of(url)
     read: list[Reservation] = []
     permission_hidden = False
@@ -123,7 +124,7 @@ def read_file(body: bytes, url: str) -> list[Reservation]:
         matches = [matched_octets(location, path) is not None for location in locations]
         if unreadable or not locations or not all(one.startswith(("/", "*")) for one in locations):
             read.append(Reservation(place, raw, None, None, malformed=True, scope=", ".join(locations)))
-            permission_hidden = permission_hidden or not locations or any(matches)
+            permission_hidden = permission_hidden or (any(matches) and bool(members.all("tdm-reservation")))
         if reserved is None or not matches or not (any(matches) if reserved else all(matches)):
             continue
         if reserved or not permission_hidden:
@@ -180,19 +181,31 @@ def _plain(value: Any) -> Any:
 def _file_reservation(members: _Members) -> tuple[bool | None, bool]:
     """The reservation of a rule, and whether it is to be marked malformed. A 1 among duplicates wins."""
     values = members.all("tdm-reservation")
-    known = [_READINGS.get(str(v)) if not isinstance(v, bool | list | _Members | None) else None for v in values]
+    known = [_reading(value) for value in values]
     unreadable = len(values) != 1 or None in known
     if True in known:
         return True, unreadable
     return (False if values and not unreadable else None), unreadable
 
 
-_READINGS: Mapping[str, bool] = {"1": True, "1.0": True, "0": False, "0.0": False}
+def _reading(value: Any) -> bool | None:
+    """The number 1 or 0 in any of JSON's spellings, or the text "1" or "0"; true and false are neither. None: other."""
+    if isinstance(value, str):
+        return {"1": True, "0": False}.get(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in (0, 1):
+        return None
+    return value == 1
 
 
 def _policy(policies: Sequence[str]) -> str | None:
     """The first policy with an address. Another text is no policy, and a reservation without one refuses."""
     return next((p.strip() for p in policies if p.strip().lower().startswith(("https://", "http://"))), None)
+
+
+def _unusable(reason: str, text: bytes = b"") -> Reservation:
+    """What stands for a file that is there and cannot be read; the text is shown where it is text."""
+    raw = f"{reason}: {_raw_text(text)}" if text else reason
+    return Reservation("tdmrep.json", clipped(raw), None, None, malformed=True)
 
 
 def _raw_text(text: bytes) -> str:

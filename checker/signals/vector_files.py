@@ -69,6 +69,10 @@ class Member:
                 raise self.inner(name, None).wrong(f"left out; known here are {', '.join(known)}")
         return {name: self.inner(name, value) for name, value in self.value.items()}
 
+    def parts(self, names: Iterable[str]) -> dict[str, Member]:
+        """Those of an object, each of which may be left out or null."""
+        return {name: one for name, one in self.members(names).items() if one.value is not None}
+
     def items(self) -> list[Member]:
         """Those of a list."""
         if not isinstance(self.value, list):
@@ -90,15 +94,47 @@ class Member:
         return Member(f"{self.place}.{name}", value)
 
 
-def parse_vectors(content: bytes) -> Any:
+def parse_vectors(content: bytes) -> dict[str, Any]:
     """Read the JSON of a file of vectors.
 
+    Returns:
+        An object with a list of vectors, also where the file is that list itself; what stands in it is not looked at.
     Raises:
-        InputError: it is no JSON, or too deeply nested to be read.
+        InputError: it is no JSON, names a member of an object twice, is nested too deeply to be read, or the list is
+            empty: that no vector differs would show nothing.
     """
     try:
-        return json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(
-            f"the vectors are no JSON that can be read ({type(error).__name__}); check the file"
-        ) from error
+        document = json.loads(
+            content.decode("utf-8-sig"), parse_constant=_no_json_number, object_pairs_hook=_each_member_once
+        )
+    except UnicodeDecodeError as error:
+        raise InputError(f"the vectors are no UTF-8 from byte {error.start} on; save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise InputError(f"the vectors are no JSON: {error.msg} at {where}; correct the file there") from error
+    except RecursionError as error:
+        raise InputError("the vectors are nested too deeply to be read; give them as flat as they are meant") from error
+    except ValueError as error:
+        raise InputError("a number in the vectors has too many digits to be read; shorten it") from error
+    if isinstance(document, list):
+        document = {"vectors": document}
+    if not isinstance(document, dict) or not isinstance(document.get("vectors"), list):
+        raise InputError('the vectors are missing; the file should hold one object with a list: {"vectors": [...]}')
+    if not document["vectors"]:
+        raise InputError("the list of vectors is empty; put at least one into it")
+    return document
+
+
+def _no_json_number(name: str) -> Any:
+    raise InputError(f"{name} stands in the vectors; JSON has no such number (RFC 8259 6), so write another value")
+
+
+def _each_member_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """RFC 8259 4 lets parsers differ on which of two members counts; a case that depends on it shows nothing."""
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            of = f" of vector {clipped(members['id'])}" if isinstance(members.get("id"), str) else ""
+            raise InputError(f"{clipped(name)} stands twice in one object{of}; leave one of them out")
+        members[name] = value
+    return members

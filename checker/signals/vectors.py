@@ -4,15 +4,16 @@
                   "context": {"url": "https://img.example/art/a.jpg"},
                   "expected": {"crawl": "deny", "uses": {}, "malformed": false}}]}
 
-A vector shows readers, so it is judged before doubt is looked at: each use has the strongest stance that was said of
-it, `malformed` tells whether anything could not be read, and `unknown` does not occur.
+A vector is judged before doubt is looked at: each use has the strongest stance that was said of it, `malformed` tells
+whether anything could not be read, and `unknown` does not occur.
 
     kind                    input
     robots                  text of robots.txt
     robots-http             {status, body, redirects, error}: what became of fetching it
     content-usage-header, content-signal-header, x-robots-tag       list of values, one a header line
     html-meta               text of a page; context.target: "image" (the page embeds it) or "page"
-    tdmrep                  any of {file: {status, body, error}, headers: [[name, value]], html, xmp: of a picture}
+    tdmrep                  any of {file: {status, body, error}, headers: [[name, value]], html, xmp}; the xmp is of a
+                            picture, or of a PDF where context.resource is application/pdf
     xmp                     text of an XMP packet
     c2pa                    manifest store, as c2pa's reader gives it in JSON
     rsl                     {doc}: a licence that applies; or any of {robots, headers, html, licenses: {url: text}}
@@ -20,16 +21,17 @@ it, `malformed` tells whether anything could not be read, and `unknown` does not
     trust.txt               text of the file
     tdm-ai                  declaration, as an object or as its text; taken as verified
     http-status             {status, headers}
-    combine                 {kind: input, ...}
+    combine                 {kind: input, ...}; the licenses of rsl count for robots, headers and html beside it as well
 
 `context` may hold ua, url, infer_ai_tokens, now, target and resource (a media type, or "image" or "page"); `expected`
-holds crawl, uses and malformed. What is left out of either has the value given below.
+holds crawl, uses and malformed. What is left out of either, or null, has the value given below; so it is for parts of
+an input that need not be there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +39,10 @@ from typing import Any
 from checker.errors import InputError
 from checker.model import Finding, Stance, Use
 from checker.signals.declarations import read_declaration
-from checker.signals.read import Evidence, RobotsFetch, read_findings
+from checker.signals.headers import header_values
+from checker.signals.read import Evidence, RobotsFetch, licences_of, read_findings
+from checker.signals.rsl_document import is_absolute
+from checker.signals.statements import clipped
 from checker.signals.textfiles import TextFile, read_ai_txt, read_trust_txt
 from checker.signals.vector_files import Member
 from checker.signals.verdict import combine
@@ -87,6 +92,8 @@ class _Context:
     now: datetime
     of_page: bool
     """HTML in the vector is the resource that is asked about; otherwise it embeds it."""
+    of_pdf: bool
+    """XMP in a vector of TDMRep is that of a PDF, to which the protocol gives it; otherwise that of a picture."""
 
 
 @dataclass(slots=True)
@@ -96,6 +103,7 @@ class _Gathered:
     context: _Context
     evidence: dict[str, Any] = field(default_factory=dict)
     headers: list[tuple[str, str]] = field(default_factory=list)
+    licences: dict[str, TextFile] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
     def put(self, given: Member, name: str, value: Any) -> None:
@@ -105,7 +113,7 @@ class _Gathered:
         self.evidence[name] = value
 
 
-def run_vectors(document: Any) -> list[Difference]:
+def run_vectors(document: Mapping[str, Any]) -> list[Difference]:
     """Put every vector through the readers.
 
     Args:
@@ -115,31 +123,33 @@ def run_vectors(document: Any) -> list[Difference]:
     Raises:
         InputError: the document is not of the form above; it names the vector and the member.
     """
-    if not isinstance(document, dict) or not isinstance(document.get("vectors"), list):
-        raise InputError('the file should hold one object with a list: {"vectors": [...]}')
     differences: list[Difference] = []
-    ids: set[str] = set()
+    numbers: dict[str, int] = {}
     for number, vector in enumerate(document["vectors"], start=1):
-        name = vector.get("id") if isinstance(vector, dict) else None
-        if not isinstance(name, str) or not name or name in ids:
-            raise InputError(f"vector number {number}: id should be a text of its own")
-        ids.add(name)
+        name = Member(f"vector number {number}", vector).members().get("id")
+        if name is None or not isinstance(name.value, str) or not name.value:
+            raise InputError(f"vector number {number}: id should be text that is not empty")
+        if name.value in numbers:
+            first = numbers[name.value]
+            raise InputError(
+                f"vectors number {first} and {number} have one id, {clipped(name.value)}; give each its own"
+            )
+        numbers[name.value] = number
         # Other members (a clause, a reason) are for people.
-        members = {key: Member(f"vector {name}: {key}", vector.get(key)) for key in _ENTRIES}
+        members = {key: Member(f"vector {name.value}: {key}", vector.get(key)) for key in _ENTRIES}
         expected = _expected(members["expected"])
         came = _outcome(members)
         if came != expected:
-            differences.append(Difference(name, expected, came))
+            differences.append(Difference(name.value, expected, came))
     return differences
 
 
 def _expected(member: Member) -> Outcome:
-    given = member.members(("crawl", "uses", "malformed"))
-    crawl = given.get("crawl")
-    uses = given["uses"].members(_USES) if "uses" in given else {}
+    given = member.parts(("crawl", "uses", "malformed"))
+    uses = given["uses"].parts(_USES) if "uses" in given else {}
     stances = {_USES[name]: one.one_of(_STANCES) for name, one in uses.items()}
     return Outcome(
-        crawl=Stance.UNSPECIFIED if crawl is None or crawl.value is None else crawl.one_of(_STANCES),
+        crawl=given["crawl"].one_of(_STANCES) if "crawl" in given else Stance.UNSPECIFIED,
         uses={use: stance for use, stance in stances.items() if stance is not Stance.UNSPECIFIED},
         malformed="malformed" in given and given["malformed"].flag(),
     )
@@ -150,7 +160,12 @@ def _outcome(members: Mapping[str, Member]) -> Outcome:
     reader = members["kind"].one_of(_KINDS)
     reader(members["input"], gathered)
     context = gathered.context
-    evidence = Evidence(url=context.url, headers=tuple(gathered.headers), **gathered.evidence)
+    evidence = Evidence(
+        url=context.url,
+        headers=tuple(gathered.headers),
+        licences=tuple(gathered.licences.items()),
+        **gathered.evidence,
+    )
     findings = [
         *read_findings(evidence, agent=context.agent, now=context.now, infer_ai_tokens=context.infer_ai_tokens),
         *gathered.findings,
@@ -165,7 +180,7 @@ def _outcome(members: Mapping[str, Member]) -> Outcome:
 
 def _context(member: Member) -> _Context:
     names = ("ua", "url", "infer_ai_tokens", "now", "target", "resource")
-    given = {} if member.value is None else member.members(names)
+    given = {} if member.value is None else member.parts(names)
     now = DEFAULT_NOW
     if "now" in given:
         try:
@@ -173,13 +188,16 @@ def _context(member: Member) -> _Context:
         except ValueError as error:
             raise given["now"].wrong("an ISO 8601 date or time") from error
     target = given["target"].one_of({"image": "image", "page": "page"}) if "target" in given else "image"
-    resource = given["resource"].text().strip().lower() if "resource" in given else "image"
+    resource = given["resource"].text().partition(";")[0].strip().lower() if "resource" in given else "image"
+    if "url" in given and not is_absolute(given["url"].text()):
+        raise given["url"].wrong("an address that starts with https:// or http://")
     return _Context(
         agent=given["ua"].text() if "ua" in given else DEFAULT_AGENT,
         url=given["url"].text() if "url" in given else DEFAULT_URL,
         infer_ai_tokens="infer_ai_tokens" in given and given["infer_ai_tokens"].flag(),
         now=now.replace(tzinfo=UTC) if now.tzinfo is None else now,
         of_page=target == "page" or resource in _PAGES,
+        of_pdf=resource == "application/pdf",
     )
 
 
@@ -191,7 +209,7 @@ def _robots(given: Member, gathered: _Gathered) -> None:
 
 
 def _robots_http(given: Member, gathered: _Gathered) -> None:
-    gathered.put(given, "robots", _fetch(given, ("status", "body", "redirects", "error")))
+    gathered.put(given, "robots", _fetch(given.parts(("status", "body", "redirects", "error"))))
 
 
 def _header_lines(name: str) -> Callable[[Member, _Gathered], None]:
@@ -207,15 +225,31 @@ def _html(given: Member, gathered: _Gathered) -> None:
 
 
 def _tdmrep(given: Member, gathered: _Gathered) -> None:
-    parts = given.members(("file", "headers", "html", "xmp"))
+    parts = given.parts(("file", "headers", "html", "xmp"))
+    if "xmp" in parts and gathered.context.of_pdf:
+        _tdmrep_of_pdf(parts, gathered)
+        return
     if "file" in parts:
-        gathered.put(parts["file"], "tdmrep", _fetch(parts["file"], ("status", "body", "error")))
+        gathered.put(parts["file"], "tdmrep", _fetch(parts["file"].parts(("status", "body", "error"))))
     if "headers" in parts:
         gathered.headers += parts["headers"].header_lines()
     if "html" in parts:
         _html(parts["html"], gathered)
     if "xmp" in parts:
         _xmp(parts["xmp"], gathered)
+
+
+def _tdmrep_of_pdf(parts: Mapping[str, Member], gathered: _Gathered) -> None:
+    """TDMRep: what a PDF says itself supersedes the file and the headers. No other part of the project reads PDFs."""
+    from checker.signals import tdmrep
+    from checker.signals.embedded import read_reservations
+
+    fetched = _fetch(parts["file"].parts(("status", "body", "error"))) if "file" in parts else RobotsFetch(404)
+    file = tdmrep.read_file(fetched.body, gathered.context.url) if fetched.status == 200 else []
+    lines = parts["headers"].header_lines() if "headers" in parts else []
+    said = [header_values(lines, name) for name in ("tdm-reservation", "tdm-policy")]
+    headers = tdmrep.read_values(*said, place="header tdm-reservation")
+    gathered.findings += tdmrep.read_tdmrep(file, headers, read_reservations(parts["xmp"].octets(), place="XMP"))
 
 
 def _xmp(given: Member, gathered: _Gathered) -> None:
@@ -232,31 +266,28 @@ def _c2pa(given: Member, gathered: _Gathered) -> None:
 
 
 def _rsl(given: Member, gathered: _Gathered) -> None:
-    from checker.signals.robots import parse_robots
     from checker.signals.rsl import read_document, read_licenses
-    from checker.signals.rsl_pointers import pointers
 
-    parts = given.members(("doc", "robots", "headers", "html", "licenses"))
+    parts = given.parts(("doc", "robots", "headers", "html", "licenses"))
     context = gathered.context
     if "doc" in parts:
         gathered.findings += read_document(parts["doc"].octets(), context.url, place="licence")
-    found = pointers(
-        parse_robots(parts["robots"].octets()) if "robots" in parts else None,
-        parts["headers"].header_lines() if "headers" in parts else (),
-        parts["html"].octets() if "html" in parts else None,
-        agent=context.agent,
-        url=context.url,
-        page_url=context.url if context.of_page else "",
-        page_is_target=context.of_page,
-    )
     licences = parts["licenses"].members() if "licenses" in parts else {}
-    documents = {url: TextFile(status=200, body=text.octets()) for url, text in licences.items()}
-    gathered.findings += read_licenses(found, documents, context.url)
+    gathered.licences |= {url: TextFile(status=200, body=text.octets()) for url, text in licences.items()}
+    pointing = Evidence(
+        url=context.url,
+        robots=RobotsFetch(status=200, body=parts["robots"].octets()) if "robots" in parts else None,
+        headers=tuple(parts["headers"].header_lines()) if "headers" in parts else (),
+        html=parts["html"].octets() if "html" in parts else None,
+        html_is_target=context.of_page,
+        page_url=context.url if context.of_page else "",
+    )
+    gathered.findings += read_licenses(licences_of(pointing, agent=context.agent), gathered.licences, context.url)
 
 
 def _ai_txt(given: Member, gathered: _Gathered) -> None:
-    parts = given.members(("status", "content_type", "body", "error"))
-    fetched = _fetch(given, parts)
+    parts = given.parts(("status", "content_type", "body", "error"))
+    fetched = _fetch(parts)
     content_type = parts["content_type"].text() if "content_type" in parts else ""
     file = TextFile(fetched.status, fetched.body, content_type, fetched.error)
     gathered.findings += read_ai_txt(file, gathered.context.url, agent=gathered.context.agent)
@@ -279,27 +310,24 @@ def _tdm_ai(given: Member, gathered: _Gathered) -> None:
 
 
 def _http_status(given: Member, gathered: _Gathered) -> None:
-    parts = given.members(("status", "headers"))
-    if "status" not in parts:
-        raise given.inner("status", None).wrong("a whole number")
-    gathered.put(parts["status"], "status", parts["status"].number())
+    parts = given.parts(("status", "headers"))
+    status = parts.get("status", given.inner("status", None))
+    gathered.put(status, "status", status.number())
     gathered.headers += parts["headers"].header_lines() if "headers" in parts else []
 
 
 def _combine(given: Member, gathered: _Gathered) -> None:
     readers = {name: reader for name, reader in _KINDS.items() if reader is not _combine}
-    for kind, one in given.members(readers).items():
+    for kind, one in given.parts(readers).items():
         readers[kind](one, gathered)
 
 
-def _fetch(given: Member, names: Iterable[str]) -> RobotsFetch:
-    parts = given.members(names)
-    status, error = parts.get("status"), parts.get("error")
+def _fetch(parts: Mapping[str, Member]) -> RobotsFetch:
     return RobotsFetch(
-        status=None if status is None or status.value is None else status.number(),
+        status=parts["status"].number() if "status" in parts else None,
         body=parts["body"].octets() if "body" in parts else b"",
         redirects=parts["redirects"].number() if "redirects" in parts else 0,
-        error=None if error is None or error.value is None else error.text(),
+        error=parts["error"].text() if "error" in parts else None,
     )
 
 

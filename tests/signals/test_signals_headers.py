@@ -33,6 +33,8 @@ def tag(text: str, *, in_header: bool = True) -> dict[str, str]:
         ("all, index, follow, nofollow, nosnippet, notranslate, indexifembedded, max-snippet: 5", {}),
         ("noaimageai, xnoai", {}),
         ("noai noimageai", TRAINING),
+        ("noindex nofollow", LISTING),
+        ("index follow noai, nosnippet noindex", {**TRAINING, **LISTING}),
         ("noai please", {}),
         ("", {}),
         ("otherbot: noindex, noai", {}),

@@ -33,6 +33,7 @@ def training(html: str | bytes, *, is_target: bool = False, agent: str = "Exampl
         NOAI.encode("utf-16"),
         b"\xef\xbb\xbf" + NOAI.encode(),
         "<meta name=robots content='max-snippet: 5, noai'>",
+        "<meta name=robots content='noindex nofollow noai'>",
     ],
 )
 def test_robots_tags_that_count(html: str | bytes) -> None:
@@ -72,6 +73,11 @@ def test_a_pages_robots_header_reaches_its_pictures() -> None:
 def test_a_licence_of_the_page_that_was_not_read_makes_every_use_conditional() -> None:
     assert training("<link rel=license type=application/rsl+xml href=/l.xml>") is Stance.CONDITIONAL
     assert training("<script type='application/rsl+xml'><rsl/></script>") is Stance.CONDITIONAL
+
+
+def test_the_type_of_a_licence_may_have_parameters() -> None:
+    page = read_page(b"<link rel=license type='application/rsl+xml; charset=utf-8' href=/l.xml>")
+    assert page.licences == ("/l.xml",)
 
 
 def test_a_page_of_endless_nesting_is_read_in_part_and_in_doubt() -> None:

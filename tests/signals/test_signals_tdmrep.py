@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from checker.model import Stance, Use
 from checker.signals.read import Evidence, RobotsFetch, read_findings
@@ -17,6 +19,13 @@ URL = "https://img.example/art/a.jpg"
 RESERVED = {"location": "/", "tdm-reservation": 1}
 FREE = {"location": "/", "tdm-reservation": 0}
 POLICY = "https://img.example/p.json"
+VALUES = st.sampled_from([0, 1, "0", "1", 2, True, None, "yes", 1.0, [], {}])
+RULES = st.one_of(
+    VALUES,
+    st.fixed_dictionaries(
+        {}, optional={"location": st.sampled_from(["/", "/b/", "", "art", 5]), "tdm-reservation": VALUES}
+    ),
+)
 
 
 def tdm(
@@ -102,6 +111,12 @@ def test_several_values_of_a_header_our_choice(lines: list[str], expected: tuple
         ("0", ("allow", False, "allow")),
         (True, ("unspecified", True, "unknown")),
         (False, ("unspecified", True, "unknown")),
+        (-0.0, ("allow", False, "allow")),
+        ("1.0", ("unspecified", True, "unknown")),
+        ("0.0", ("unspecified", True, "unknown")),
+        (" 1", ("unspecified", True, "unknown")),
+        (float("nan"), ("unspecified", True, "unknown")),
+        ({}, ("unspecified", True, "unknown")),
         (2, ("unspecified", True, "unknown")),
         ("yes", ("unspecified", True, "unknown")),
         (None, ("unspecified", True, "unknown")),
@@ -113,15 +128,19 @@ def test_which_values_of_a_rule_are_read_our_choice(value: Any, expected: tuple[
 
 
 def test_a_rule_that_lacks_a_member_is_skipped_and_leaves_permissions_in_doubt() -> None:
+    # "In each rule, location and tdm-reservation are mandatory": the next one is then the first that matches.
     assert tdm([{"location": "/art/"}, RESERVED]) == ("deny", True, "deny")
     assert tdm([{"location": "/b/"}, FREE]) == ("allow", True, "unknown")
     assert tdm([{"tdm-reservation": 1}]) == ("unspecified", True, "unknown")
-    assert tdm(["/", FREE]) == ("unspecified", True, "unknown")
+    for no_rule in ("/", [FREE], None, {"location": "/art/"}, {"tdm-reservation": 1}, {"location": 1}):
+        assert tdm([no_rule, FREE]) == ("allow", True, "unknown")
+        assert tdm([no_rule, RESERVED]) == ("deny", True, "deny")
 
 
 def test_an_unreadable_rule_hides_the_permissions_behind_it_and_not_the_refusals() -> None:
     broken = {"location": "/", "tdm-reservation": 2}
     assert tdm([broken, FREE]) == ("unspecified", True, "unknown")
+    assert tdm([FREE | {"tdm-reservation": None}, FREE]) == ("unspecified", True, "unknown")
     assert tdm([broken, FREE, RESERVED]) == ("deny", True, "deny")
 
 
@@ -174,3 +193,28 @@ def test_a_superseded_place_stays_as_evidence() -> None:
         ("tdmrep.json rule 1", False),
         ("header tdm-reservation", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("body", "raw"),
+    [
+        (b"\x89PNG\xff\x00", "no UTF-8 text"),
+        (b'[{"location": "/",}]', 'no JSON that can be read: [{"location": "/",}]'),
+        (b'{"location": "/"}', 'no list of rules: {"location": "/"}'),
+        (b"[1" + b" " * 600_000 + b"]", "larger than 512000 bytes: [1"),
+    ],
+)
+def test_evidence_says_why_a_file_is_unusable(body: bytes, raw: str) -> None:
+    (finding,) = read_findings(Evidence(URL, tdmrep=RobotsFetch(200, body)), agent="X", now=NOW)
+    assert finding.raw.strip() == raw
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(RULES, max_size=4), st.sampled_from(["", "0", "1", "2", "0, 1"]))
+def test_whatever_stands_in_a_file_a_permission_is_a_plain_zero_that_comes_first(rules: list[Any], header: str) -> None:
+    headers = (("tdm-reservation", header),) if header else ()
+    stance, malformed, after_doubt = tdm(rules, *headers)
+    assert after_doubt != "allow" or not malformed
+    if stance == "allow" and not header:
+        matching = [one for one in rules if isinstance(one, dict) and one.get("location") == "/"]
+        assert next(one["tdm-reservation"] for one in matching if "tdm-reservation" in one) in (0, "0")

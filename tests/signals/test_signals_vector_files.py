@@ -100,6 +100,7 @@ def test_the_context_reaches_the_readers() -> None:
         ({}, {}),
         ({"resource": "image/jpeg"}, {}),
         ({"resource": "text/html"}, dict.fromkeys(("tdm", "train-ai", "train-genai"), "deny")),
+        ({"resource": "Text/HTML; charset=utf-8"}, dict.fromkeys(("tdm", "train-ai", "train-genai"), "deny")),
         ({"target": "page"}, dict.fromkeys(("tdm", "train-ai", "train-genai"), "deny")),
     ],
 )
@@ -157,6 +158,52 @@ def test_a_licence_is_found_by_its_pointers() -> None:
     assert run(vector("rsl", {"headers": link, "licenses": licences}, {"uses": {"search": "deny"}})) == []
 
 
+def test_a_robots_txt_that_refuses_the_address_points_at_no_licence() -> None:
+    url = "https://img.example/l.xml"
+    refused = LICENCE.format('<prohibits type="usage">search</prohibits>')
+    robots = f"User-agent: *\nDisallow: /art/\nLicense: {url}\n"
+    assert run(vector("rsl", {"robots": robots, "licenses": {url: refused}}, {})) == []
+
+
+def test_the_licences_of_a_combine_are_those_that_its_other_parts_point_at() -> None:
+    url = "https://img.example/l.xml"
+    licences = {"licenses": {url: LICENCE.format('<prohibits type="usage">ai-train</prohibits>')}}
+    robots = {"robots": f"License: {url}\nUser-agent: *\nAllow: /\n", "rsl": licences}
+    assert run(vector("combine", robots, {"crawl": "allow", "uses": NO_TRAINING})) == []
+    page = {"html-meta": f'<link rel=license type="application/rsl+xml" href="{url}">', "rsl": licences}
+    assert run(vector("combine", page, {"uses": NO_TRAINING})) == []
+
+
+XMP = (
+    '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    '<rdf:Description xmlns:tdm="http://www.w3.org/ns/tdmrep/" tdm:reservation="{}"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "header", "xmp", "stance"),
+    [
+        (None, None, "1", "deny"),
+        (None, None, "0", "allow"),
+        (None, "1", "0", "allow"),
+        (None, "0", "1", "deny"),
+        ('[{"location": "/", "tdm-reservation": 1, "tdm-policy": "https://a.example/p"}]', None, "1", "conditional"),
+        ('[{"location": "/", "tdm-reservation": 1}]', "0", "", "allow"),
+    ],
+)
+def test_what_a_pdf_says_itself_supersedes_its_file_and_headers(
+    file: str | None, header: str | None, xmp: str, stance: str
+) -> None:
+    # TDMRep, processing priority: "TDM Metadata in every EPUB or PDF file ... supercede previous values".
+    given = {
+        "file": None if file is None else {"status": 200, "body": file},
+        "headers": None if header is None else [["TDM-Reservation", header]],
+        "xmp": XMP.format(xmp) if xmp else XMP.replace(' tdm:reservation="{}"', ""),
+    }
+    uses = dict.fromkeys(("tdm", "train-ai", "train-genai"), stance)
+    assert run(vector("tdmrep", given, {"uses": uses}, resource="application/pdf")) == []
+
+
 def test_a_licence_that_is_not_among_the_licences_is_missing() -> None:
     conditional = dict.fromkeys(("train-ai", "train-genai", "tdm", "search", "index", "all"), "conditional")
     robots = {"robots": "User-agent: *\nLicense: https://img.example/l.xml\n"}
@@ -201,7 +248,9 @@ def test_a_byte_that_is_no_text_is_written_as_python_reads_it() -> None:
             {"kind": "combine", "input": {"robots": "", "robots-http": {"status": 404}}},
             "vector V1: input.robots-http should be left out: another part gives the robots already",
         ),
-        ({"id": ""}, "vector number 1: id should be a text of its own"),
+        ({"id": ""}, "vector number 1: id should be text that is not empty"),
+        ({"id": None}, "vector number 1: id should be text that is not empty"),
+        ({"context": {"url": "a.jpg"}}, "vector V1: context.url should be an address that starts with https:// or"),
     ],
 )
 def test_a_bad_vector_is_refused_by_its_name_and_member(changed: dict[str, Any], message: str) -> None:
@@ -212,24 +261,64 @@ def test_a_bad_vector_is_refused_by_its_name_and_member(changed: dict[str, Any],
 
 def test_an_id_stands_once() -> None:
     good = NOAI | {"expected": {"uses": NO_TRAINING}}
-    with pytest.raises(InputError, match="vector number 2: id should be a text of its own"):
-        run(good, good)
+    with pytest.raises(InputError, match="vectors number 1 and 3 have one id, V1; give each its own"):
+        run(good, good | {"id": "V2"}, good)
+    with pytest.raises(InputError, match="vector number 2 should be an object"):
+        run_vectors({"vectors": [good, "V2"]})
 
 
-@pytest.mark.parametrize("document", [None, [], {}, {"vectors": {}}, "vectors"])
-def test_a_file_without_a_list_of_vectors_is_refused(document: object) -> None:
-    with pytest.raises(InputError, match="a list"):
-        run_vectors(document)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 100_000, '{"vectors": []}'.encode("utf-16")])
-def test_a_file_that_is_no_json_is_refused(content: bytes) -> None:
-    with pytest.raises(InputError, match="no JSON"):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"null", "the vectors are missing"),
+        (b"{}", "the vectors are missing"),
+        (b'{"vectors": {}}', "the vectors are missing"),
+        (b'"vectors"', "the vectors are missing"),
+        (b'{"vectors": []}', "the list of vectors is empty"),
+        (b"[]", "the list of vectors is empty"),
+        (b"", "the vectors are no JSON: Expecting value at line 1, column 1"),
+        (b'{"vectors": [\n {"id": }]}', "the vectors are no JSON: Expecting value at line 2, column 9"),
+        (b"\xff", "the vectors are no UTF-8 from byte 0 on"),
+        ('{"vectors": []}'.encode("utf-16"), "the vectors are no UTF-8 from byte 0 on"),
+        (b"[" * 100_000, "the vectors are nested too deeply"),
+        (b'{"vectors": [{"id": "V1", "input": NaN}]}', "NaN stands in the vectors"),
+        (b'{"vectors": [{"id": "V1", "input": -Infinity}]}', "-Infinity stands in the vectors"),
+        (b'{"vectors": [{"id": "V1", "kind": "rsl", "kind": "xmp"}]}', "kind stands twice in one object of vector V1"),
+        (b'{"vectors": [{"id": "V1", "input": {"status": ' + b"9" * 5000 + b"}}]}", "a number in the vectors has too"),
+    ],
+    ids=lambda value: value[:40] if isinstance(value, str) else "",
+)
+def test_a_file_that_is_no_list_of_vectors_is_refused_with_what_is_wrong(content: bytes, message: str) -> None:
+    with pytest.raises(InputError) as caught:
         parse_vectors(content)
+    assert str(caught.value).startswith(message)
 
 
-def test_no_vectors_differ_in_nothing() -> None:
-    assert run_vectors(parse_vectors(b'\xef\xbb\xbf{"vectors": []}')) == []
+@pytest.mark.parametrize("form", ['\ufeff{"vectors": [%s]}', '{"about": "x", "vectors": [%s]}', "[%s]"])
+def test_a_file_is_an_object_with_the_list_or_the_list_itself(form: str) -> None:
+    one = '{"id": "V1", "kind": "x-robots-tag", "input": [], "expected": {}}'
+    assert run_vectors(parse_vectors((form % one).encode())) == []
+
+
+def test_null_stands_for_what_is_left_out() -> None:
+    context = dict.fromkeys(("ua", "url", "infer_ai_tokens", "now", "target", "resource"))
+    nothing = {"crawl": None, "uses": None, "malformed": None}
+    assert run({"id": "V1", "kind": "x-robots-tag", "input": [], "context": context, "expected": nothing}) == []
+    timeout = {"status": None, "body": None, "redirects": None, "error": "timeout"}
+    assert run(vector("robots-http", timeout, {"crawl": "deny"})) == []
+    ai_txt = {"status": 200, "content_type": None, "body": "User-agent: *\nDisallow: /", "error": None}
+    assert run(vector("ai.txt", ai_txt, {"uses": NO_TRAINING | {"search": None}})) == []
+    parts = {"file": None, "headers": None, "html": None, "xmp": None}
+    assert run(vector("tdmrep", parts, {})) == []
+    assert run(vector("rsl", {"doc": None, "robots": None, "licenses": None}, {})) == []
+    assert run(vector("combine", {"tdmrep": None, "trust.txt": "datatrainingallowed=no"}, {"uses": NO_TRAINING})) == []
+
+
+def test_a_vector_may_hold_the_same_number_of_braces_as_json_can_read() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    assert run(vector("tdm-ai", deep, {"malformed": True})) == []
 
 
 VALUES = st.recursive(
