@@ -8,9 +8,9 @@
     tdmrep        the W3C TDM Reservation Protocol in its three places
     textfiles     ai.txt and trust.txt
     rsl           licence documents, with rsl_document (the XML) and rsl_pointers (where they are named)
-    embedded      what a picture file says itself, with containers, blocks, xmp, iim, tiff, rights
+    embedded      what a picture file says itself, with containers, boxes, png, blocks, xmp, plus, iim, tiff, rights
     c2pa          C2PA manifests, read by c2pa_reader in a process of its own
-    declarations, registries    TDM-AI declarations and registry answers, as codecs; nothing here asks for them
+    declarations, registries    TDM-AI declarations and what registries are asked and answer; nothing is sent from here
     vectors, vector_files       test vectors for all of these
     robots_tags   the words of robots tags, shared by headers and html
     paths         path patterns, shared by robots, preferences and tdmrep

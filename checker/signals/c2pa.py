@@ -9,22 +9,27 @@
 The active manifest speaks for the file. From the manifests that it calls its parent (`parentOf`), and theirs, refusals
 and conditions are inherited, never permissions; what was merely put into the picture (`componentOf`, `inputTo`) is not.
 
+A refusal that was taken out leaves doubt: redacted by a manifest that descends from it, gone, or no longer what was
+signed. Metadata assertions may repeat plus:DataMining; there it refuses and permits nothing (our choice).
+
 Permissions count only where the store is Valid or Trusted, and under their exact names. Refusals are read tolerantly
 and are kept where it is Invalid: who breaks the signature of a refusal does not get rid of it.
 
-Source: CAWG training and data mining assertion 1.1, 2025-05-16; C2PA 1.4, 19.23.
+Source: CAWG training and data mining assertion 1.1, 2025-05-16; C2PA 1.4, 19.23; C2PA 2.2, 6.8 (redaction) and 15.2
+(status codes of validation); CAWG metadata assertion 1.0.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 from checker.model import Finding, Stance, Use
+from checker.signals.plus import read_data_mining
 from checker.signals.statements import (
     TRAINING,
     Statement,
@@ -44,6 +49,11 @@ MANIFESTS_MAX = 200
 
 _USES = (Use.TDM, *TRAINING)
 _LABEL = re.compile(r"(cawg|c2pa)\.training-mining((?:\.v|__)[0-9]+)*", re.IGNORECASE)
+_METADATA_LABEL = re.compile(
+    r"(?:(?:cawg|c2pa|stds)\.metadata|stds\.iptc(?:\.photo-metadata)?)(?:(?:\.v|__)[0-9]+)*", re.IGNORECASE
+)
+_DATA_MINING = re.compile(r"(?:.*[:/#])?datamining", re.IGNORECASE)
+"""A key of JSON-LD: its prefix is the writer's choice."""
 _ENTRIES: Mapping[str, Use | None] = {
     "data_mining": Use.TDM,
     "ai_training": Use.TRAIN_AI,
@@ -72,6 +82,8 @@ def read_store(store: Mapping[str, Any], *, place: str) -> tuple[Finding, ...]:
     """
     verified = store.get("validation_state") in ("Valid", "Trusted")
     manifests, problems = _lineage(store)
+    if _taken_out(store, manifests):
+        problems.append("a training and data mining assertion was redacted, is missing or was changed")
     findings = [not_read(place, problem, malformed=True) for problem in problems]
     for manifest in manifests:
         where = f"{place}, parent manifest {manifest.label}" if manifest.inherited else place
@@ -142,9 +154,12 @@ def _read_manifest(manifest: _Manifest, place: str, *, verified: bool) -> Iterat
         if assertions is not None:
             yield not_read(place, "the assertions of a manifest cannot be read", malformed=True)
         return
-    ours = (one for one in assertions if isinstance(one, Mapping) and _LABEL.fullmatch(_text(one.get("label"))))
+    ours = (one for one in assertions if isinstance(one, Mapping) and _is_ours(one))
     for assertion in islice(ours, ASSERTIONS_MAX):
         label = _text(assertion["label"])
+        if _METADATA_LABEL.fullmatch(label):
+            yield from _read_metadata(label, assertion.get("data"), place)
+            continue
         statement = read_assertion(label, assertion.get("data"), verified=verified)
         if manifest.inherited:
             refused = {use: stance for use, stance in statement.uses.items() if stance is not Stance.ALLOW}
@@ -159,6 +174,46 @@ def _read_manifest(manifest: _Manifest, place: str, *, verified: bool) -> Iterat
         )
     if next(ours, None) is not None or not all(isinstance(one, Mapping) for one in assertions):
         yield not_read(place, "the assertions of a manifest cannot all be read", malformed=True)
+
+
+def _is_ours(assertion: Mapping[str, Any]) -> bool:
+    label = _text(assertion.get("label"))
+    if _METADATA_LABEL.fullmatch(label):
+        return any(isinstance(value, str | Mapping | list) for value in _mining_values(assertion.get("data")))
+    return _LABEL.fullmatch(label) is not None
+
+
+def _mining_values(data: Any) -> list[Any]:
+    return (
+        [value for key, value in data.items() if _DATA_MINING.fullmatch(_text(key))] if isinstance(data, dict) else []
+    )
+
+
+def _read_metadata(label: str, data: Any, place: str) -> Iterator[Finding]:
+    """plus:DataMining in the JSON-LD of a metadata assertion: a text, a reference, or a list of them."""
+    values = [one for value in _mining_values(data) for one in (value if isinstance(value, list) else [value])]
+    texts = [_text(value.get("@id", value.get("@value")) if isinstance(value, Mapping) else value) for value in values]
+    for text in dict.fromkeys(texts[:ASSERTIONS_MAX]):
+        yield from findings_of(
+            read_data_mining(text, about_file=False),
+            signal="c2pa",
+            place=clipped(f"{place} {label} plus:DataMining"),
+            raw=text,
+            version=VERSION,
+        )
+
+
+def _taken_out(store: Mapping[str, Any], manifests: Iterable[_Manifest]) -> bool:
+    """Does the store itself tell of a training and data mining assertion that is not there as it was signed?"""
+    told: list[Any] = []
+    for manifest in manifests:
+        redactions = manifest.members.get("redactions")
+        told += redactions[:ASSERTIONS_MAX] if isinstance(redactions, list) else []
+    statuses = store.get("validation_status")
+    for status in statuses[:ASSERTIONS_MAX] if isinstance(statuses, list) else []:
+        if isinstance(status, Mapping) and _text(status.get("code")).startswith("assertion."):
+            told.append(status.get("url"))
+    return any(_LABEL.fullmatch(_text(uri).rpartition("/")[2]) for uri in told)
 
 
 def read_assertion(label: str, data: Any, *, verified: bool) -> Statement:

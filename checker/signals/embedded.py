@@ -19,46 +19,42 @@ C2PA 1.4 A.4 for the address of a manifest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
-from checker.model import Finding, Stance, Use
+import defusedxml.ElementTree
+
+from checker.model import Finding, Use
 from checker.signals import c2pa, c2pa_reader, tdmrep
 from checker.signals.blocks import Blocks, Kind
 from checker.signals.containers import find_blocks
+from checker.signals.plus import read_data_mining
 from checker.signals.rights import FIELDS, PLUS, read_exif_rights, read_iim_rights, read_xmp_rights
-from checker.signals.statements import TRAINING, Statement, clipped, findings_of, uniform, without_permissions
+from checker.signals.rsl import read_document
+from checker.signals.rsl_document import NAMESPACE
+from checker.signals.statements import TRAINING, Statement, clipped, findings_of, without_permissions
 from checker.signals.xmp import Packet, parse_packet
 
 VERSION = "IPTC Photo Metadata 2025.1"
 
 _USES = (Use.TDM, *TRAINING)
 _DOUBT = Statement(malformed=True, doubted=frozenset(_USES))
-_REFUSED = uniform(Stance.DENY, _USES)
-_CONDITIONAL = uniform(Stance.CONDITIONAL, _USES)
-_MEANINGS: dict[str, dict[Use, Stance]] = {
-    "DMI-UNSPECIFIED": {},
-    "DMI-ALLOWED": uniform(Stance.ALLOW, _USES),
-    "DMI-PROHIBITED": _REFUSED,
-    "DMI-PROHIBITED-AIMLTRAINING": uniform(Stance.DENY, TRAINING),
-    "DMI-PROHIBITED-GENAIMLTRAINING": {Use.TRAIN_GENAI: Stance.DENY},
-    "DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING": _REFUSED | {Use.SEARCH: Stance.ALLOW},
-    "DMI-PROHIBITED-SEECONSTRAINT": _CONDITIONAL,
-    "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR": _CONDITIONAL,
-    "DMI-PROHIBITED-SEELINKEDRIGHTSEXPR": _CONDITIONAL,
-}
 _TERMS = {
     "DMI-PROHIBITED-SEECONSTRAINT": "plus:OtherConstraints",
     "DMI-PROHIBITED-SEEEMBEDDEDRIGHTSEXPR": "Iptc4xmpExt:EmbdEncRightsExpr",
     "DMI-PROHIBITED-SEELINKEDRIGHTSEXPR": "Iptc4xmpExt:LinkedEncRightsExpr",
 }
 """Where the terms stand that a condition points to; shown with it."""
-_EXACT = re.compile(r"(?:https?://ns\.useplus\.org/ldf/vocab/)?(DMI-[A-Z-]+)")
 
 _DATA_MINING = PLUS + "DataMining"
+_LIKE_DATA_MINING = re.compile(
+    r"\{https?://(?:[a-z]+\.)?(?:useplus\.(?:org|com)|iptc\.org/std/iptc4xmpext)\b[^}]*\}datamining", re.IGNORECASE
+)
+"""The property in another case of letters, version or spelling of a namespace of PLUS or IPTC: it can refuse only."""
 # TDMRep names the first for EPUB and the second for the XMP of PDF; it names none for pictures.
 _TDM_NAMESPACES = ("{http://www.w3.org/ns/tdmrep#}", "{http://www.w3.org/ns/tdmrep/}")
 _RESERVATIONS = tuple(namespace + "reservation" for namespace in _TDM_NAMESPACES)
 _POLICIES = tuple(namespace + "policy" for namespace in _TDM_NAMESPACES)
+_LIKE_RESERVATION = re.compile(r"\{https?://www\.w3\.org/ns/tdmrep[/#]*\}(?:tdm-)?reservation", re.IGNORECASE)
 _PROVENANCE = "{http://purl.org/dc/terms/}provenance"
 
 
@@ -78,7 +74,7 @@ def read_reservations(packet: bytes, *, place: str) -> list[tdmrep.Reservation]:
     Returns:
         What `tdmrep.read_tdmrep` takes for the document's own place. Empty: it says nothing, or cannot be read.
     """
-    return _reservations(parse_packet(packet), place)
+    return _reservations(parse_packet(packet), place, _RESERVATIONS)
 
 
 def read_picture(
@@ -122,7 +118,12 @@ def _read_packet(packet: Packet, place: str) -> Iterator[Finding]:
         yield from _findings(_DOUBT, place, "the XMP packet cannot be parsed")
         return
     yield from _read_data_mining(packet, place)
-    for one in _reservations(packet, place):
+    licence = next(packet.root.iter(f"{{{NAMESPACE}}}rsl"), None)
+    if licence is not None:
+        # RSL 1.0 4.8. Anybody can put one into a copy, and its url names the work, not this copy: it can refuse only.
+        text = defusedxml.ElementTree.tostring(licence)
+        yield from read_document(text, "", place=f"{place} RSL", grants=False, stands_in_page=True)
+    for one in _reservations(packet, place, packet.names_like(_LIKE_RESERVATION)):
         if one.reserved is False:
             yield tdmrep.noted(one)
         else:
@@ -131,34 +132,17 @@ def _read_packet(packet: Packet, place: str) -> Iterator[Finding]:
 
 def _read_data_mining(packet: Packet, place: str) -> Iterator[Finding]:
     """One finding for each different meaning: a hostile packet may hold many thousand values."""
-    values = ((value, one.about_file) for one in packet.properties((_DATA_MINING,)) for value in one.values or ("",))
+    values = (
+        (value, one.about_file and one.name == _DATA_MINING)
+        for one in packet.properties((_DATA_MINING, *packet.names_like(_LIKE_DATA_MINING)))
+        for value in one.values or ("",)
+    )
     said: list[Statement] = []
     for value, about_file in dict.fromkeys(values):
         statement = read_data_mining(value, about_file=about_file)
         if statement not in said:
             said.append(statement)
             yield from _findings(statement, f"{place} plus:DataMining", value + _terms(packet, value))
-
-
-def read_data_mining(value: str, *, about_file: bool = True) -> Statement:
-    """Read one value of plus:DataMining: a URI of the PLUS vocabulary, or its last part alone.
-
-    Args:
-        about_file: False: it stands deeper in the packet and may speak of an ingredient, so it permits nothing.
-    Returns:
-        A prohibition with an unknown ending is the general one, and malformed. Any other unknown value says nothing
-        and leaves `tdm` and training in doubt.
-    """
-    exact = _EXACT.fullmatch(value)
-    uses = _MEANINGS.get(exact[1]) if exact else None
-    if uses is not None and about_file:
-        return Statement(uses)
-    key = re.split(r"[/#]", value.strip().rstrip("/"))[-1].upper()
-    if uses is None and not key.startswith("DMI-PROHIBITED"):
-        return _DOUBT
-    refused = {use: stance for use, stance in _MEANINGS.get(key, _REFUSED).items() if stance is not Stance.ALLOW}
-    known = key in _MEANINGS
-    return Statement(refused, malformed=not known, doubted=frozenset() if known else frozenset(_USES))
 
 
 def _terms(packet: Packet, value: str) -> str:
@@ -171,8 +155,8 @@ def _terms(packet: Packet, value: str) -> str:
     return f" ({field}: {'; '.join(texts[:5]) or 'not there'})"
 
 
-def _reservations(packet: Packet, place: str) -> list[tdmrep.Reservation]:
-    reserved = [value for found in packet.properties(_RESERVATIONS) for value in found.values or ("",)]
+def _reservations(packet: Packet, place: str, names: Collection[str]) -> list[tdmrep.Reservation]:
+    reserved = [value for found in packet.properties(names) for value in found.values or ("",)]
     policies = [value for found in packet.properties(_POLICIES) for value in found.values]
     return tdmrep.read_values(reserved, policies, place=f"{place} tdm:reservation")
 

@@ -1,6 +1,7 @@
 """Read IPTC-IIM: the rights fields that older programs write, inside Photoshop's image resources.
 
     image_resource    the data of one resource (0x0404 is IIM) out of a chain of "8BIM" blocks
+    add_resources     the same, as blocks; resource 0x0424 is XMP, whose place is a PSD, so elsewhere it only refuses
     read_datasets     the text of the wanted datasets of record 2
 
 Data mining has no form in IIM, so nothing here refuses or permits: what is broken is left out without doubt.
@@ -12,7 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from checker.signals.blocks import Blocks, Kind
+
 IIM_RESOURCE = 0x0404
+XMP_RESOURCE = 0x0424
 DATASETS_MAX = 10_000
 
 _UTF8_DECLARED = b"\x1b%G"
@@ -41,6 +45,15 @@ def image_resource(body: bytes, number: int) -> tuple[bytes, bool]:
     return b"".join(found), False
 
 
+def add_resources(data: bytes, place: str, blocks: Blocks) -> None:
+    """Add the IIM, and XMP, of a chain of resources; what is no such chain is IIM as it stands."""
+    if not data.startswith(b"8BIM"):
+        blocks.add(Kind.IIM, place, data)
+        return
+    blocks.add(Kind.IIM, place, image_resource(data, IIM_RESOURCE)[0])
+    blocks.add(Kind.XMP, f"{place}, resource 0x0424", image_resource(data, XMP_RESOURCE)[0], exact=False)
+
+
 def read_datasets(body: bytes, wanted: Collection[int]) -> dict[int, list[str]]:
     """Read the wanted datasets of record 2 as text. Never raises; a broken chain ends where it breaks."""
     values: dict[int, list[str]] = {}
@@ -49,7 +62,7 @@ def read_datasets(body: bytes, wanted: Collection[int]) -> dict[int, list[str]]:
         if (record, number) == (1, 90):
             declared_utf8 = data == _UTF8_DECLARED
         elif record == 2 and number in wanted:
-            values.setdefault(number, []).append(_decoded(data, declared_utf8))
+            values.setdefault(number, []).append(decoded(data, declared_utf8=declared_utf8))
     return values
 
 
@@ -71,7 +84,8 @@ def _datasets(body: bytes) -> Iterator[tuple[int, int, bytes]]:
         at += size
 
 
-def _decoded(data: bytes, declared_utf8: bool) -> str:
+def decoded(data: bytes, *, declared_utf8: bool = False) -> str:
+    """Text in UTF-8 if it is that, else in Latin-1, which older programs write, in Exif too. Never raises."""
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:

@@ -1,7 +1,8 @@
 """Read the rights fields of a picture: whose it is, whom to ask, on what terms. Evidence that decides nothing.
 
 The fields of XMP, IIM and Exif are shown side by side, as each was written. Words such as "no AI training" in them are
-no signal that a machine could act on; the finding is marked for a person to read.
+no signal that a machine could act on; the finding is marked for a person to read. A Creative Commons licence is none
+either: what it permits hangs on conditions, and on the law where it does not reach.
 
 Source: IPTC Photo Metadata Standard 2025.1, mapping to IIM and Exif; PLUS LDF.
 """
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterator
 
 from checker.model import Finding
-from checker.signals.iim import read_datasets
+from checker.signals.iim import decoded, read_datasets
 from checker.signals.statements import clipped
 from checker.signals.tiff import read_tags
 from checker.signals.xmp import Packet
@@ -40,6 +41,9 @@ FIELDS = {
     PLUS + "CopyrightOwner": ("plus:CopyrightOwner", "copyright owner"),
     PLUS + "ImageSupplier": ("plus:ImageSupplier", "image supplier"),
     PLUS + "OtherConstraints": ("plus:OtherConstraints", "other constraints"),
+    "{http://creativecommons.org/ns#}license": ("cc:license", "licence"),
+    "{http://web.resource.org/cc/}license": ("cc:license", "licence"),
+    "{http://purl.org/dc/terms/}license": ("dcterms:license", "licence"),
     _IPTC + "DigitalSourceType": ("Iptc4xmpExt:DigitalSourceType", "digital source type"),
     _IPTC + "EmbdEncRightsExpr": ("Iptc4xmpExt:EmbdEncRightsExpr", "embedded rights expression"),
     _IPTC + "LinkedEncRightsExpr": ("Iptc4xmpExt:LinkedEncRightsExpr", "linked rights expression"),
@@ -75,7 +79,7 @@ def read_exif_rights(block: bytes, place: str) -> Iterator[Finding]:
     """Read the rights tags of an Exif block (a TIFF structure), or of a TIFF file."""
     for number, values in sorted(read_tags(block, _TAGS).values.items()):
         # Photographer and editor stand in one value, divided by NUL.
-        texts = [part.decode("utf-8", "replace") for value in values[:1] for part in value[:2000].split(b"\0")]
+        texts = [decoded(part) for value in values[:1] for part in value[:2000].split(b"\0")]
         yield from _evidence(texts, f"{place} 0x{number:04X}", _TAGS[number])
 
 

@@ -83,6 +83,9 @@ def read_ai_txt(file: TextFile, url: str, *, agent: str) -> tuple[Finding, ...]:
             findings += _ai_txt_findings(_DOUBT, record)
             break
     decided = _deciding_rule(robots.records_for(agent), path)
+    if robots.meant is not None and (decided is None or decided.name == "allow"):
+        meant = _deciding_rule(robots.meant.records_for(agent), path)
+        decided = meant if meant is not None and meant.name == "disallow" else decided
     if decided is not None:
         stance = Stance.DENY if decided.name == "disallow" else Stance.ALLOW
         findings += _ai_txt_findings(Statement(uniform(stance, TRAINING)), decided)

@@ -28,6 +28,8 @@ class Tags:
 
     values: dict[int, list[bytes]] = field(default_factory=dict)
     """By tag number, one for each directory that has it, in the order of the chain."""
+    first: set[int] = field(default_factory=set)
+    """Wanted tags of the first directory, which is the one of the main picture."""
     cut: set[int] = field(default_factory=set)
     """Wanted tags that are there while their value, or a part of it, lies outside of the file."""
     broken: bool = False
@@ -66,6 +68,8 @@ def read_tags(body: bytes, wanted: Collection[int]) -> Tags:
                 if len(value) < size:
                     tags.cut.add(number)
                 tags.values.setdefault(number, []).append(value)
+                if len(seen) == 1:
+                    tags.first.add(number)
         offset = _number(body, end, order + "I")
     tags.broken = offset is None
     return tags

@@ -32,7 +32,10 @@ VALUE_CHARACTERS_MAX = 2000
 
 RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _XML = "{http://www.w3.org/XML/1998/namespace}"
-_RESOURCE = RDF + "resource"
+_VALUES = (RDF + "resource", RDF + "value")
+_DESCRIPTION = RDF + "Description"
+_ABOUT = RDF + "about"
+_LISTS = frozenset(RDF + name for name in ("Alt", "Bag", "Seq", "li"))
 _NAMESPACES = (b"adobe:ns:meta/", RDF[1:-1].encode())
 _PROHIBITION = re.compile(rb"ldf/vocab/(DMI-PROHIBITED[A-Z-]*)", re.IGNORECASE)
 _BOMS = (
@@ -57,7 +60,8 @@ class Property:
     values: tuple[str, ...]
     """As written, white space included; none: the property is there and empty."""
     about_file: bool
-    """It stands where XMP puts what is said of the whole file. False: deeper, so it may speak of an ingredient."""
+    """It stands where XMP puts what is said of the whole file, as a value or a list of them. False: deeper, or inside
+    of a structure, so it may speak of an ingredient, or of another time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,13 @@ class Packet:
     def properties(self, names: Collection[str]) -> tuple[Property, ...]:
         """Every occurrence of these names, in the order of the file."""
         return tuple(_found(self.root, frozenset(names))) if self.readable else ()
+
+    def names_like(self, name: re.Pattern[str]) -> tuple[str, ...]:
+        """The different names of elements and attributes that this pattern matches as a whole, sorted."""
+        names: set[str] = set()
+        for element in self.root.iter() if self.readable else ():
+            names.update((element.tag, *element.attrib))
+        return tuple(sorted(one for one in names if name.fullmatch(one)))
 
     def prohibitions(self) -> tuple[str, ...]:
         """The different PLUS prohibitions that stand anywhere in the bytes, upper case."""
@@ -114,29 +125,39 @@ def _text(raw: bytes) -> str | None:
 
 def _found(root: Any, names: frozenset[str]) -> Iterator[Property]:
     """Walk the tree once, without recursion: what stands inside a wanted property belongs to its values."""
-    # The second member: how far above this element rdf:RDF stands; 0 is rdf:RDF itself, None that it is not above.
-    rdf_is_outermost = root.tag == RDF + "RDF"
-    waiting: list[tuple[Any, int | None]] = [(root, 0 if rdf_is_outermost else None)]
+    of_file = {id(description) for description in _descriptions(root)}
+    waiting: list[tuple[Any, bool]] = [(root, False)]
     while waiting:
-        element, depth = waiting.pop()
+        element, is_property_of_file = waiting.pop()
+        describes_file = id(element) in of_file
         for name, value in element.attrib.items():
             if name in names:
-                yield Property(name, (value[:VALUE_CHARACTERS_MAX],), about_file=depth == 1)
+                yield Property(name, (value[:VALUE_CHARACTERS_MAX],), about_file=describes_file)
         if element.tag in names:
-            yield Property(element.tag, tuple(_values(element)), about_file=depth == 2)
+            about_file = is_property_of_file and all(part.tag in _LISTS for part in element.iter() if part != element)
+            yield Property(element.tag, tuple(_values(element)), about_file=about_file)
             continue
-        for child in reversed(element):
-            outermost = element is root and not rdf_is_outermost and child.tag == RDF + "RDF"
-            waiting.append((child, 0 if outermost else None if depth is None else depth + 1))
+        waiting.extend((child, describes_file) for child in reversed(element))
+
+
+def _descriptions(root: Any) -> list[Any]:
+    """The rdf:Description elements that speak of the whole file: outermost, and all of one thing (ISO 16684-1, 7.4).
+
+    Where they name different things, those that name none.
+    """
+    outermost = [root] if root.tag == RDF + "RDF" else [child for child in root if child.tag == RDF + "RDF"]
+    found = [child for rdf in outermost for child in rdf if child.tag == _DESCRIPTION]
+    named = {id(one): one.get(_ABOUT) or one.get("about") or "" for one in found}
+    return found if len(set(named.values())) < 2 else [one for one in found if not named[id(one)]]
 
 
 def _values(element: Any) -> Iterator[str]:
-    """The plain values of a property: its text, its rdf:resource, the items of a list, the members of a structure."""
+    """The plain values of a property: text, rdf:resource, rdf:value, items of a list, members of a structure."""
     for part in element.iter():
         for name, value in part.attrib.items():
-            if name == _RESOURCE or not name.startswith((RDF, _XML)):
+            if name in _VALUES or not name.startswith((RDF, _XML)):
                 yield value[:VALUE_CHARACTERS_MAX]
         # Between the tags of a list or structure stands white space only; an empty property has no value.
-        text = part.text or ""
-        if text.strip() and (len(part) == 0 or part is element):
-            yield text[:VALUE_CHARACTERS_MAX]
+        for text in (part.text, part.tail if part is not element else None):
+            if text and text.strip():
+                yield text[:VALUE_CHARACTERS_MAX]

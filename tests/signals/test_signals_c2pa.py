@@ -199,6 +199,42 @@ def test_a_parent_whose_manifest_is_missing_leaves_doubt_and_one_without_any_doe
     assert read_store(store(m1=without), place="test") == ()
 
 
+URI = "self#jumbf=/c2pa/m2/c2pa.assertions/cawg.training-mining"
+
+
+@pytest.mark.parametrize("label", ["cawg.training-mining", "c2pa.training-mining", "cawg.training-mining__1"])
+def test_a_refusal_that_was_redacted_leaves_doubt_c2pa_6_8(label: str) -> None:
+    active = manifest(parents=("m2",)) | {"redactions": [URI.replace("cawg.training-mining", label)]}
+    given = store(m1=active, m2=manifest())
+    assert read(given) == ({}, True)
+    other = manifest(parents=("m2",)) | {"redactions": [URI.replace("cawg.training-mining", "stds.exif")]}
+    assert read_store(store(m1=other, m2=manifest()), place="test") == ()
+
+
+@pytest.mark.parametrize("code", ["assertion.missing", "assertion.hashedURI.mismatch"])
+def test_a_refusal_that_is_gone_or_was_changed_leaves_doubt_c2pa_15(code: str) -> None:
+    statuses = [{"code": "signingCredential.untrusted", "url": URI}, {"code": code, "url": URI}]
+    given = store("Invalid", m1=manifest(entries(data_mining=YES))) | {"validation_status": statuses}
+    assert read(given) == ({}, True)
+    given["validation_status"] = [{"code": code, "url": URI.replace("cawg.training-mining", "c2pa.hash.data")}]
+    assert read(given) == ({}, False)
+    given["validation_status"] = statuses[:1]
+    assert read(given) == ({}, False), "that speaks of the signature"
+
+
+@pytest.mark.parametrize("label", ["c2pa.metadata", "cawg.metadata", "stds.iptc", "stds.iptc.photo-metadata__1"])
+@pytest.mark.parametrize("form", [lambda uri: uri, lambda uri: {"@id": uri}, lambda uri: [uri]])
+def test_data_mining_in_a_metadata_assertion_refuses_and_never_permits_our_choice(label: str, form: Any) -> None:
+    def given(key: str, name: str = "plus:DataMining") -> dict[str, Any]:
+        return store(m1=manifest(assertion({name: form("http://ns.useplus.org/ldf/vocab/" + key)}, label)))
+
+    assert read(given("DMI-PROHIBITED")) == (TDM_DENIED, False)
+    assert read(given("DMI-PROHIBITED", "http://ns.useplus.org/ldf/xmp/1.0/DataMining")) == (TDM_DENIED, False)
+    assert read(given("DMI-ALLOWED")) == ({}, False)
+    assert read(given("DMI-LATER")) == ({}, True)
+    assert read_store(given("DMI-PROHIBITED", "dc:rights"), place="test") == ()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -232,8 +268,8 @@ def test_a_store_of_endless_length_is_read_to_a_bound() -> None:
     assert read(wide) == ({"train-ai": "allow"}, True)
 
 
-LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.sampled_from(["m1", "m2", "allowed", "notAllowed", "parentOf", LABEL]))  # noqa: E501  # fmt: skip
-KEYS = st.sampled_from(["active_manifest", "manifests", "m1", "m2", "assertions", "ingredients", "label", "data", "entries", "use", "relationship", "validation_state", "cawg.ai_training"])  # noqa: E501  # fmt: skip
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.sampled_from(["m1", "m2", "allowed", "notAllowed", "parentOf", LABEL, "c2pa.metadata", URI, "assertion.missing"]))  # noqa: E501  # fmt: skip
+KEYS = st.sampled_from(["active_manifest", "manifests", "m1", "m2", "assertions", "ingredients", "redactions", "validation_status", "code", "url", "plus:DataMining", "@id", "label", "data", "entries", "use", "relationship", "validation_state", "cawg.ai_training"])  # noqa: E501  # fmt: skip
 ANYTHING = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4))
 STORES = st.fixed_dictionaries(
     {"active_manifest": st.just("m1") | ANYTHING, "manifests": st.dictionaries(KEYS, ANYTHING, max_size=3) | ANYTHING},

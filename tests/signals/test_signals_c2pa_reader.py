@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -9,10 +10,11 @@ import sys
 import time
 from pathlib import Path
 
+import c2pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from signed_pictures import plain, signed
+from signed_pictures import chain, plain, signed
 
 from checker.model import Stance
 from checker.signals import c2pa_reader
@@ -62,6 +64,35 @@ def test_a_tampered_picture_keeps_its_refusals_and_loses_its_permissions() -> No
     assert isinstance(tampered, dict)
     assert tampered["validation_state"] == "Invalid"
     assert read(tampered) == ({"train-ai": "deny", "train-genai": "deny"}, False)
+
+
+def test_a_refusal_that_a_later_manifest_redacts_leaves_doubt() -> None:
+    parent = signed(plain("JPEG"), "image/jpeg", (LABEL, {"entries": {"cawg.data_mining": NO}}))
+    found = read_manifests(parent, "image/jpeg")
+    assert isinstance(found, dict)
+    uri = f"self#jumbf=/c2pa/{found['active_manifest']}/c2pa.assertions/{LABEL}"
+    action = {"action": "c2pa.redacted", "reason": "c2pa.PII.present", "parameters": {"redacted": uri}}
+    builder = c2pa.Builder(
+        {"redactions": [uri], "assertions": [{"label": "c2pa.actions", "data": {"actions": [action]}}]},
+        context=c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}}),
+    )
+    builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+    builder.add_ingredient({"title": "parent", "relationship": "parentOf"}, "image/jpeg", io.BytesIO(parent))
+    certificates, key = chain()
+    signer = c2pa.Signer.from_info(c2pa.C2paSignerInfo(b"es256", certificates, key, None))
+    redacted = io.BytesIO()
+    builder.sign(signer, "image/jpeg", io.BytesIO(parent), redacted)
+    after = read_manifests(redacted.getvalue(), "image/jpeg")
+    assert isinstance(after, dict)
+    assert after["validation_state"] == "Valid"
+    assert read(after) == ({}, True)
+
+
+def test_a_refusal_in_the_manifest_that_is_overwritten_leaves_doubt() -> None:
+    body = signed(plain("JPEG"), "image/jpeg", (LABEL, {"entries": {"cawg.data_mining": NO}}))
+    for there, instead in ((b"cawg.data_mining", b"cawg.data_xxxxxx"), (b"notAllowed", b"xxxxllowed")):
+        assert body.count(there) == 1
+        assert read(read_manifests(body.replace(there, instead), "image/jpeg")) == ({}, True)
 
 
 def test_a_file_without_a_manifest_has_none() -> None:

@@ -178,10 +178,10 @@ def box(name: bytes, data: bytes) -> bytes:
     return (8 + len(data)).to_bytes(4) + name + data
 
 
-def test_packets_in_formats_without_a_reader_of_their_own_refuse_only() -> None:
+def test_packets_that_stand_in_no_place_of_a_format_refuse_only() -> None:
     core = PACKET[PACKET.index(b"<x:xmpmeta") : PACKET.index(b"<?xpacket end")]
     avif = box(b"ftyp", b"avif\0\0\0\0") + box(b"mdat", b"\0\1" + core + b"\2")
-    jxl = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl ") + box(b"xml ", core)
+    jxl = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl ") + box(b"jxlc", core)
     for body, mime in ((avif, "image/avif"), (jxl, "image/jxl"), (b"anything" + core, "")):
         blocks = find_blocks(body)
         assert blocks.mime == mime
@@ -209,6 +209,51 @@ def test_compressed_text_that_cannot_be_opened_is_marked() -> None:
     name, data = itxt(PACKET, compressed=True)
     assert Kind.XMP in find_blocks(png((name, data[:-10]))).cut
     assert Kind.XMP in find_blocks(png((name, data[:22] + b"no zlib"))).cut
+
+
+def test_bytes_between_the_segments_of_a_jpeg_are_passed_over_as_decoders_do() -> None:
+    body = jpeg((1, XMP_NAME + PACKET))
+    littered = body[:2] + b"\0litter\xff\0more" + body[2:]
+    with Image.open(io.BytesIO(b"\xff\xd8\xff\xe0\0\2litter" + body[2:])) as image:
+        image.load()
+        assert image.size == (16, 16), "libjpeg shows such a picture"
+    blocks = find_blocks(littered)
+    assert packets(littered) == [(PACKET, False)]
+    assert Kind.XMP in blocks.cut
+
+
+def test_parts_of_extended_xmp_that_contradict_each_other_permit_nothing() -> None:
+    parts = extended(LONG, DIGEST)
+    other = extended(LONG.replace(b"long", b"else"), DIGEST)
+    blocks = find_blocks(jpeg(MAIN, *parts, other[1]))
+    assert [block.exact for block in blocks.of(Kind.XMP)] == [True, False]
+    assert Kind.XMP in blocks.cut
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        jpeg((1, b"another name\0" + PACKET)),
+        jpeg((1, b"Exif\0\0" + tiff((700, 7, PACKET)))),
+        webp((b"EXIF", tiff((700, 1, PACKET)))),
+        jpeg((13, b"Photoshop 3.0\x008BIM\x04\x24\0\0" + len(PACKET).to_bytes(4) + PACKET + b"\0")),
+        b"unknown" + PACKET.replace(b"x:xmpmeta", b"y"),
+    ],
+    ids=["APP1", "Exif in JPEG", "Exif in WebP", "Photoshop", "rdf:RDF alone"],
+)
+def test_packets_in_places_that_no_specification_names_refuse_only(body: bytes) -> None:
+    blocks = find_blocks(body)
+    assert [block.exact for block in blocks.of(Kind.XMP)] == [False]
+    assert b"DMI-PROHIBITED" in blocks.of(Kind.XMP)[0].body
+
+
+def test_what_stands_in_the_directory_of_a_later_page_is_not_said_of_the_file() -> None:
+    first, second = tiff((270, 2, b"first page")), tiff((700, 7, PACKET))
+    # The second directory lies behind the first file; its values move along with it.
+    at, pointer = len(first), 22  # behind two bytes of count and one entry of twelve
+    moved = second[8:18] + (int.from_bytes(second[18:22], "little") + at - 8).to_bytes(4, "little") + second[22:]
+    body = first[:pointer] + at.to_bytes(4, "little") + first[pointer + 4 :] + moved
+    assert packets(body) == [(PACKET, False)]
 
 
 def test_more_packets_than_are_read_leave_a_mark() -> None:

@@ -169,6 +169,19 @@ def test_the_rights_fields_of_iim_and_exif_are_shown() -> None:
         assert rights(body) == {f"{place} {tag}": raw for tag, raw in expected.items()}
 
 
+def test_exif_text_in_latin_1_is_shown_as_it_was_meant() -> None:
+    body = jpeg((1, b"Exif\0\0" + tiff((0x8298, 2, "© Müller\0".encode("latin-1")))))
+    assert rights(body) == {"JPEG APP1 Exif 0x8298": "copyright notice: © Müller"}
+
+
+@pytest.mark.parametrize("namespace", ["http://creativecommons.org/ns#", "http://web.resource.org/cc/"])
+def test_a_creative_commons_licence_is_evidence_and_decides_nothing(namespace: str) -> None:
+    uri = "https://creativecommons.org/licenses/by/4.0/"
+    body = jpeg((1, XMP_NAME + xmp(elements=f'<cc:license xmlns:cc="{namespace}" rdf:resource="{uri}"/>')))
+    assert rights(body) == {"JPEG APP1 XMP cc:license": f"licence: {uri}"}
+    assert said(read_picture(body, read_manifests=no_manifests), doubt=True) == {}
+
+
 @pytest.mark.parametrize(
     ("words", "flagged"),
     [
@@ -304,3 +317,18 @@ def test_no_change_to_a_signed_file_makes_the_reader_raise_or_adds_a_permission(
 @given(st.binary(max_size=300))
 def test_no_bytes_make_the_reader_raise(body: bytes) -> None:
     read_picture(body, read_manifests=not_asked)
+
+
+def test_a_licence_in_a_packet_refuses_and_permits_nothing() -> None:
+    """RSL 1.0 4.8: a licence may stand in the metadata of a file. Anybody can put one into a copy."""
+    for element, stance in (("prohibits", Stance.DENY), ("permits", Stance.UNSPECIFIED)):
+        licence = (
+            f'<rsl xmlns="https://rslstandard.org/rsl"><content url="/"><license><{element} type="usage">ai-train'
+            f"</{element}></license></content></rsl>"
+        )
+        packet = (
+            '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+            f'<rdf:Description rdf:about="">{licence}</rdf:Description></rdf:RDF></x:xmpmeta>'
+        )
+        uses = combine(read_picture(packet.encode())).uses
+        assert uses[Use.TRAIN_AI] is stance

@@ -260,3 +260,14 @@ def test_whatever_stands_in_them_nothing_raises_and_nothing_unreadable_permits(f
             json.dumps([finding.raw, finding.scope, finding.place])
             (finding.raw + finding.scope).encode()
             assert len(finding.raw) <= 500
+
+
+def test_a_refusal_in_a_badly_written_ai_txt_counts_and_a_permission_does_not() -> None:
+    """The grammar is that of robots.txt, and so is the tolerance: refusals only."""
+    url = "https://a.example/a.jpg"
+    refused = TextFile(200, b"User-agent *\nDisallow: *.jpg\n", "text/plain")
+    assert combine(read_ai_txt(refused, url, agent="Bot")).uses[Use.TRAIN_AI] is Stance.DENY
+    permitted = TextFile(200, b"User-agent *\nAllow: *.jpg\n", "text/plain")
+    assert not any(
+        finding.uses.get(Use.TRAIN_AI) is Stance.ALLOW for finding in read_ai_txt(permitted, url, agent="Bot")
+    )

@@ -15,6 +15,7 @@ from checker.signals.verdict import combine, with_doubt
 from checker.signals.xmp import TAGS_MAX, parse_packet
 
 THREE = ("tdm", "train-ai", "train-genai")
+PLUS = "http://ns.useplus.org/ldf/xmp/1.0/"
 NOTHING: dict[str, str] = {}
 
 
@@ -122,6 +123,104 @@ def test_what_is_said_of_an_ingredient_refuses_and_never_permits() -> None:
     )
     assert read(xmp(elements=nested.format("DMI-ALLOWED"))) == (NOTHING, False)
     assert read(xmp(elements=nested.format("DMI-PROHIBITED-EXCEPTSEARCHENGINEINDEXING"))) == (all_three("deny"), False)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '<plus:DataMining><rdf:Alt><rdf:li xml:lang="x-default">{}</rdf:li></rdf:Alt></plus:DataMining>',
+        '<plus:DataMining xml:lang="en">{}</plus:DataMining>',
+        "<plus:DataMining><![CDATA[{}]]></plus:DataMining>",
+        "<plus:DataMining><!-- here -->{}</plus:DataMining>",
+    ],
+)
+def test_a_value_may_have_a_language_or_be_written_as_a_section(form: str) -> None:
+    for key, stance in (("DMI-PROHIBITED", "deny"), ("DMI-ALLOWED", "allow")):
+        assert read(xmp(elements=form.format(VOCABULARY + key))) == (all_three(stance), False)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        '<plus:DataMining rdf:value="{}"/>',
+        '<plus:DataMining rdf:parseType="Resource"><rdf:value>{}</rdf:value></plus:DataMining>',
+        "<plus:DataMining><rdf:Description><rdf:value>{}</rdf:value></rdf:Description></plus:DataMining>",
+        "<plus:DataMining><dc:title>{}</dc:title></plus:DataMining>",
+    ],
+)
+def test_a_value_inside_of_a_structure_refuses_and_never_permits(form: str) -> None:
+    assert read(xmp(elements=form.format("DMI-PROHIBITED")))[0] == all_three("deny")
+    if "rdf:value=" not in form:
+        assert read(xmp(elements=form.format("DMI-ALLOWED")))[0] == NOTHING
+
+
+def test_text_behind_an_element_inside_of_the_value_is_read_as_well() -> None:
+    mixed = "<plus:DataMining>DMI-ALLOWED<dc:title/>DMI-PROHIBITED</plus:DataMining>"
+    assert read(xmp(elements=mixed)) == (all_three("deny"), False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{http://ns.useplus.org/ldf/xmp/1.0}DataMining",
+        "{https://ns.useplus.org/ldf/xmp/1.0/}DataMining",
+        "{http://ns.useplus.org/ldf/xmp/2.0/}DataMining",
+        "{http://NS.USEPLUS.ORG/ldf/xmp/1.0/}DataMining",
+        "{http://ns.useplus.org/ldf/vocab/}DataMining",
+        "{http://ns.useplus.org/ldf/xmp/1.0/}datamining",
+        "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}DataMining",
+    ],
+)
+def test_a_property_that_nearly_has_the_name_refuses_and_never_permits(name: str) -> None:
+    namespace, local = name[1:].split("}")
+    for key, uses in (("DMI-PROHIBITED", all_three("deny")), ("DMI-ALLOWED", NOTHING)):
+        assert read(xmp(f'xmlns:n="{namespace}" n:{local}="{key}"')) == (uses, False)
+        assert read(xmp(elements=f'<n:{local} xmlns:n="{namespace}">{key}</n:{local}>')) == (uses, False)
+
+
+@pytest.mark.parametrize("namespace", ["http://www.w3.org/ns/tdmrep", "https://www.w3.org/ns/tdmrep#"])
+@pytest.mark.parametrize("local", ["reservation", "tdm-reservation", "Reservation"])
+def test_a_reservation_under_nearly_the_name_counts_our_choice(namespace: str, local: str) -> None:
+    assert read(xmp(f'xmlns:n="{namespace}" n:{local}="1"')) == (all_three("deny"), False)
+    assert read_reservations(xmp(f'xmlns:n="{namespace}" n:{local}="0"'), place="PDF") == [], "full force is exact"
+
+
+def test_descriptions_of_the_whole_file_are_of_one_thing_iso_16684_1_7_4() -> None:
+    def packet(*abouts: str, key: str = "DMI-ALLOWED") -> bytes:
+        end = "</rdf:RDF>"
+        head, _, tail = xmp().decode().partition(end)
+        more = "".join(f'<rdf:Description rdf:about="{about}" xmlns:plus="{PLUS}" plus:DataMining="{key}"/>' for about in abouts)  # noqa: E501  # fmt: skip
+        return (head + more + end + tail).encode()
+
+    assert read(packet("")) == (all_three("allow"), False)
+    assert read(packet("uuid:1")) == (NOTHING, False), "the first one names nothing"
+    assert read(packet("uuid:1", key="DMI-PROHIBITED")) == (all_three("deny"), False)
+    alone = packet("uuid:1").replace(b'rdf:about=""', b'rdf:about="uuid:1"')
+    assert read(alone) == (all_three("allow"), False)
+    typed = mining("DMI-ALLOWED").replace(b"rdf:Description", b"dc:Description")
+    assert read(typed) == (NOTHING, False), "not the element that XMP has"
+
+
+@pytest.mark.parametrize(
+    ("value", "uses"),
+    [
+        (f"{VOCABULARY}DMI-PROHIBITED/", all_three("deny")),
+        (f"{VOCABULARY}DMI-PROHIBITED#", all_three("deny")),
+        (f"{VOCABULARY}DMI-PROHIBITED?v=1", all_three("deny")),
+        ("DMI-ALLOWED, DMI-PROHIBITED", all_three("deny")),
+        ("DMI-PROHIBITED-SEECONSTRAINT, DMI-PROHIBITED-AIMLTRAINING", all_three("deny")),
+        ("DMI-PROHIBITED/DMI-ALLOWED", all_three("deny")),
+        ("<b>DMI-PROHIBITED</b>", all_three("deny")),
+        (f"{VOCABULARY}DMI-ALLOWED/", NOTHING),
+        (f"{VOCABULARY}DMI-ALLOWED ", NOTHING),
+        ("PROHIBITED", NOTHING),
+    ],
+)
+def test_what_is_written_around_a_prohibition_does_not_lift_it(value: str, uses: dict[str, str]) -> None:
+    escaped = value.replace("<", "&lt;")
+    said_uses, is_malformed = read(xmp(f'plus:DataMining="{escaped}"'))
+    assert said_uses == uses
+    assert is_malformed or value == f"{VOCABULARY}DMI-PROHIBITED/" or value.endswith("#")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig"])
