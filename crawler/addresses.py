@@ -1,19 +1,22 @@
-"""Addresses as browsers read them (WHATWG URL), cleaned of what must not be stored.
+"""Addresses as browsers read them (WHATWG URL), and what of them may be stored.
 
-An address is stored, shown in answers and published with a match, so it loses its user name, password and fragment,
-and the parts of its query that sign or open something: kept, we would hand out somebody's key.
+    join       what a page or a redirect names -> the address that is asked for
+    storable   any address -> what may be kept of it
+
+An address is stored, shown in answers and published with a match, so `storable` takes its user name, password and
+fragment, and whatever in it signs or opens something (`crawler.secret_parts`): kept, we would hand out somebody's key.
 """
 
 from __future__ import annotations
 
-from urllib.parse import unquote_plus
+from functools import lru_cache
 
 import ada_url
 
-_SECRETS = frozenset(
-    {"token", "access_token", "auth", "sig", "signature", "policy", "key-pair-id", "expires", "awsaccesskeyid"}
-)
-_SECRET_PREFIXES = ("x-amz-", "x-goog-")
+from crawler.secret_parts import without_secret_parts
+
+_PARSED_MAX = 4096
+"""Addresses under way are taken apart several times each."""
 
 
 def join(href: str, base: str) -> str | None:
@@ -32,26 +35,30 @@ def join(href: str, base: str) -> str | None:
     return str(url.href)
 
 
-def clean(url: str) -> str:
-    """`url` without the signed parts of its query.
+def storable(url: str) -> str:
+    """What may be kept of an address: no credentials, no fragment, nothing that signs or opens something.
 
-    >>> clean("https://img.example/a.jpg?w=200&X-Amz-Signature=abc")
-    'https://img.example/a.jpg?w=200'
+    Takes also what cannot be read as an address, as lists of others hold it. What stays keeps its order and bytes.
+
+    >>> storable("https://me:pw@img.example/a.jpg?w=200&access_token=abc&q=%2F#top")
+    'https://img.example/a.jpg?w=200&q=%2F'
     """
-    address, mark, query = url.partition("?")
-    if not mark:
-        return url
-    kept = [part for part in query.split("&") if not _is_secret(part)]
-    if len(kept) == query.count("&") + 1:
-        return url
-    return f"{address}?{'&'.join(kept)}" if kept else address
+    return without_secret_parts(url.partition("#")[0])
 
 
+def has_secret_parts(url: str) -> bool:
+    """Does this address hold what must not be stored? Its fragment does not count, since nobody is sent it."""
+    bare = url.partition("#")[0]
+    return without_secret_parts(bare) != bare
+
+
+@lru_cache(maxsize=_PARSED_MAX)
 def host_of(url: str) -> str:
     """Scheme, host and port ("https://img.example"): what robots.txt and politeness are counted by."""
     return str(ada_url.URL(url).origin)
 
 
+@lru_cache(maxsize=_PARSED_MAX)
 def name_and_port(url: str) -> tuple[str, int]:
     """The host's name, IPv6 in brackets, and the port in effect."""
     parts = ada_url.URL(url)
@@ -62,8 +69,3 @@ def target_of(url: str) -> str:
     """Path and query, as robots.txt sees them."""
     parts = ada_url.URL(url)
     return f"{parts.pathname}{parts.search}"
-
-
-def _is_secret(part: str) -> bool:
-    name = unquote_plus(part.partition("=")[0]).lower()
-    return name in _SECRETS or name.startswith(_SECRET_PREFIXES)

@@ -4,28 +4,33 @@ Limits, in the order in which they bite: the address may be contacted (guard), t
 head decides whether the body is wanted, Content-Length is not too large, the body comes fast enough, is not too
 large, and not too large once decoded.
 
-Compression is undone here and not by the client, because only so is its output bounded: 200 KB of gzip can hold
-200 MB.
+Compression is undone by `encoding` and not by the client, because only so is its output bounded: 200 KB of gzip can
+hold 200 MB.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Protocol
 
+import ada_url
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
-from crawler.guard import BlockedAddressError, Guard, LocalhostResolver
+from crawler.encoding import ACCEPT_ENCODING, BodyDecoder, TooLargeError, UndecodableError
+from crawler.guard import BlockedAddressError, Guard
+from crawler.resolver import Resolver
 from crawler.settings import CrawlSettings
 
 _CHUNK_BYTES = 65_536
+_HEADER_BYTES_MAX = 32_768
+"""Of one header line; Content-Security-Policy grows past aiohttp's 8,190. curl takes 100 KiB, Chrome 256 KiB in all."""
 
 
 class NotFetchedReason(StrEnum):
@@ -62,6 +67,10 @@ class Head:
         """The first line of this name (any case); empty: there is none."""
         return next((value for key, value in self.headers if key.lower() == name.lower()), "")
 
+    def joined(self, name: str) -> str:
+        """All lines of this name with commas between, as a list field is read (RFC 9110 5.3)."""
+        return ", ".join(value for key, value in self.headers if key.lower() == name.lower())
+
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
@@ -69,8 +78,10 @@ class Fetched:
 
     head: Head
     body: bytes | None
-    """Decoded. None: it was not wanted, or the status is not 2xx."""
+    """Decoded. None: it was not wanted, or the status is not 2xx (304: what we have still holds)."""
     duration_s: float
+    address: str = ""
+    """The IP address that answered; empty: not known."""
 
 
 def _always(_: Head) -> bool:
@@ -88,6 +99,13 @@ class Ask:
     """A longer body is cut at `bytes_max` instead of refused (robots.txt, RFC 9309 2.5)."""
     wants_body: Callable[[Head], bool] = field(default=_always)
     """Asked once the head is there; a body that is not wanted is never read."""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """If-None-Match and If-Modified-Since (RFC 9110 13.1) when an address is asked for again, or what a registry asks
+    for, its key among it, so they are not shown. A value that fits into no header line is left out."""
+    method: str = "GET"
+    """A crawl only ever gets; registries are asked with POST."""
+    body: bytes | None = None
+    """What is sent."""
 
 
 class Fetcher(Protocol):
@@ -101,9 +119,11 @@ class Fetcher(Protocol):
 class HttpFetcher:
     """Fetches over HTTP. An async context manager: one session a run."""
 
-    def __init__(self, settings: CrawlSettings, guard: Guard) -> None:
+    def __init__(self, settings: CrawlSettings, guard: Guard, resolver: Resolver | None = None) -> None:
+        """Take the limits and the rule. `resolver`: None: one that asks the system."""
         self._settings = settings
         self._guard = guard
+        self._resolver = resolver or Resolver()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> HttpFetcher:
@@ -111,8 +131,8 @@ class HttpFetcher:
         connector = aiohttp.TCPConnector(
             limit=limits.hosts_at_once_max,
             limit_per_host=1,
-            ttl_dns_cache=300,
-            resolver=LocalhostResolver(),
+            use_dns_cache=False,  # the resolver has its own
+            resolver=self._resolver,
             socket_factory=self._guard.make_socket,
         )
         self._session = aiohttp.ClientSession(
@@ -120,7 +140,10 @@ class HttpFetcher:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,  # a proxy would make the connections, and the guard would see only the proxy
-            headers={"User-Agent": limits.user_agent, "Accept-Encoding": "gzip, deflate"},
+            headers={"User-Agent": limits.user_agent, "Accept-Encoding": ACCEPT_ENCODING},
+            max_line_size=_HEADER_BYTES_MAX,
+            max_field_size=_HEADER_BYTES_MAX,
+            response_class=_Response,
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_connect=limits.connect_s_max, sock_read=limits.silence_s_max
             ),
@@ -132,13 +155,18 @@ class HttpFetcher:
     ) -> None:
         if self._session:
             await self._session.close()
+        await self._resolver.close()
+
+    async def addresses_of(self, host: str) -> tuple[str, ...]:
+        """See `Resolver.addresses_of`: where a request to this host would go."""
+        return await self._resolver.addresses_of(host)
 
     async def fetch(self, ask: Ask) -> Fetched | NotFetched:
         """See `Fetcher.fetch`."""
         try:
             async with asyncio.timeout(self._settings.request_s_max):
                 return await self._fetch(ask)
-        except aiohttp.InvalidURL:
+        except (aiohttp.InvalidURL, _BadAddressError):
             return NotFetched(NotFetchedReason.BAD_ADDRESS)
         except TimeoutError:
             return NotFetched(NotFetchedReason.TIMEOUT)
@@ -149,105 +177,93 @@ class HttpFetcher:
             return NotFetched(NotFetchedReason.BAD_RESPONSE)
         except (aiohttp.ClientError, OSError):
             return NotFetched(NotFetchedReason.UNREACHABLE)
-        except _UnusableBodyError as error:
-            return NotFetched(error.reason)
+        except TooLargeError:
+            return NotFetched(NotFetchedReason.TOO_LARGE)
+        except UndecodableError:
+            return NotFetched(NotFetchedReason.BAD_ENCODING)
+        except _TooSlowError:
+            return NotFetched(NotFetchedReason.TOO_SLOW)
 
     async def _fetch(self, ask: Ask) -> Fetched:
         assert self._session, "open the fetcher with `async with`"
         begin = time.monotonic()
-        # encoded=True: the address goes out as it was written; yarl would change %2F inside a query.
-        async with self._session.get(URL(ask.url, encoded=True), allow_redirects=False) as response:
+        url, headers = _target(ask.url), _sendable(ask.headers)
+        async with self._session.request(
+            ask.method, url, headers=headers, data=ask.body, allow_redirects=False
+        ) as response:
             head = Head(
                 status=response.status,
                 headers=tuple((_readable(name), _readable(value)) for name, value in response.headers.items()),
             )
             body = None
             if 200 <= head.status < 300 and ask.wants_body(head):
-                body = await self._read(response, head, ask)
+                try:
+                    body = await self._read(response, head, ask)
+                except (TooLargeError, UndecodableError, _TooSlowError):
+                    response.close()
+                    raise
             else:
                 response.close()  # what is not read must not arrive later on the same connection
-        return Fetched(head=head, body=body, duration_s=time.monotonic() - begin)
+            address = response.address if isinstance(response, _Response) else ""
+        return Fetched(head=head, body=body, duration_s=time.monotonic() - begin, address=address)
 
     async def _read(self, response: aiohttp.ClientResponse, head: Head, ask: Ask) -> bytes:
-        length = head.get("Content-Length")
-        if length.isdecimal() and int(length) > ask.bytes_max and not ask.keep_start:
-            response.close()
-            raise _UnusableBodyError(NotFetchedReason.TOO_LARGE)
-        decoder = _Decoder(head.get("Content-Encoding"), ask)
+        if (response.content_length or 0) > ask.bytes_max and not ask.keep_start:
+            raise TooLargeError("the Content-Length is larger than the body may be")
+        decoder = BodyDecoder(head.joined("Content-Encoding"), ask.bytes_max, keep_start=ask.keep_start)
         begin, raw_bytes = time.monotonic(), 0
         async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
             raw_bytes += len(chunk)
             passed_s = time.monotonic() - begin
             if passed_s > self._settings.rate_grace_s and raw_bytes < self._settings.rate_bytes_per_s_min * passed_s:
-                response.close()
-                raise _UnusableBodyError(NotFetchedReason.TOO_SLOW)
-            if not decoder.feed(chunk, raw_bytes):
+                raise _TooSlowError
+            if not decoder.feed(chunk):
                 response.close()
                 break
         return decoder.finish()
 
 
-class _UnusableBodyError(Exception):
-    """Ends the reading of a body; turned into a `NotFetched` in this file."""
+class _Response(aiohttp.ClientResponse):
+    """Remembers who answered; the connection is given back as soon as the last byte is there."""
 
-    def __init__(self, reason: NotFetchedReason) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
+    address = ""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        """See aiohttp."""
+        peer = connection.transport.get_extra_info("peername") if connection.transport else None
+        self.address = str(peer[0]) if peer else ""
+        return await super().start(connection)
 
 
-class _Decoder:
-    """Undoes one Content-Encoding within a bound. gzip may have several members (RFC 1952 2.2)."""
+class _TooSlowError(Exception):
+    """The body comes slower than `rate_bytes_per_s_min`."""
 
-    def __init__(self, encoding: str, ask: Ask) -> None:
-        self._encoding = encoding.strip().lower()
-        if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise _UnusableBodyError(NotFetchedReason.BAD_ENCODING)
-        self._ask = ask
-        self._body = bytearray()
-        self._inflate = self._new_inflate(b"\x78") if self._encoding not in ("", "identity") else None
-        self._begun = self._cut = False
 
-    def feed(self, chunk: bytes, raw_bytes: int) -> bool:
-        """Take the next bytes, `raw_bytes` in all. False: enough was read. Raises when they cannot be used."""
-        if self._inflate is None:
-            self._body += chunk
-        else:
-            try:
-                self._inflate_all(chunk)
-            except zlib.error as error:
-                raise _UnusableBodyError(NotFetchedReason.BAD_ENCODING) from error
-        # Both sides of the decoder: what follows a compressed end is thrown away, and would never count.
-        if max(len(self._body), raw_bytes) <= self._ask.bytes_max:
-            return True
-        if not self._ask.keep_start:
-            raise _UnusableBodyError(NotFetchedReason.TOO_LARGE)
-        del self._body[self._ask.bytes_max :]
-        self._cut = True
-        return False
+class _BadAddressError(Exception):
+    """This is no address that can be asked."""
 
-    def finish(self) -> bytes:
-        """All of it. Raises when the compressed form has no end."""
-        if self._inflate is not None and self._begun and not self._inflate.eof and not self._cut:
-            raise _UnusableBodyError(NotFetchedReason.BAD_ENCODING)
-        return bytes(self._body)
 
-    def _inflate_all(self, data: bytes) -> None:
-        assert self._inflate is not None
-        if not self._begun and data:
-            self._inflate, self._begun = self._new_inflate(data), True
-        while data and len(self._body) <= self._ask.bytes_max:
-            if self._inflate.eof:
-                if self._encoding == "deflate" or data.strip(b"\0") == b"":
-                    return  # padding after the end; deflate has one member
-                self._inflate = self._new_inflate(data)
-            self._body += self._inflate.decompress(data, self._ask.bytes_max + 1 - len(self._body))
-            data = self._inflate.unconsumed_tail or self._inflate.unused_data
+def _target(url: str) -> URL:
+    """The address as it goes out.
 
-    def _new_inflate(self, start: bytes) -> zlib._Decompress:
-        if self._encoding == "deflate":
-            # RFC 9110 8.4.1.2 means the zlib format; some servers send raw deflate all the same.
-            return zlib.decompressobj(zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS)
-        return zlib.decompressobj(zlib.MAX_WBITS | 16)
+    The guard, robots.txt and the pace go by the host that ada reads. Where the client would read another one, or
+    would make credentials of a part, nothing is asked.
+    """
+    try:
+        parts = ada_url.URL(url)
+        target = URL(str(parts.href), encoded=True)  # encoded: yarl would change %2F inside a query
+        port = int(parts.port) if parts.port else None
+        agreed = (target.raw_host, target.explicit_port) == (str(parts.hostname).strip("[]"), port)
+    except ValueError as error:
+        raise _BadAddressError from error
+    if parts.protocol not in ("http:", "https:") or not agreed or target.raw_user or target.raw_password:
+        raise _BadAddressError
+    return target
+
+
+def _sendable(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Those that fit into a header line; an ETag comes from an earlier answer, so it may be anything."""
+    return {name: value for name, value in headers if value.isascii() and value.isprintable() and len(value) <= 1_024}
 
 
 def _readable(text: str) -> str:

@@ -3,9 +3,13 @@ written as a number, a name that points inwards and a name that changes its mind
 
 1. An address that was opened by hand ("127.0.0.1:8001") is open on exactly that port.
 2. Otherwise ports 80 and 443 only, and only when the crawl may leave this machine at all.
-3. An IPv6 address that carries an IPv4 address is judged by what it carries.
+3. An IPv6 address that a translator or tunnel turns into an IPv4 address is judged by that one as well. Forms that
+   were given up (6to4, Teredo, IPv4-compatible, IPv4-translated, site-local) are closed whatever they carry.
 4. Nothing inside the ranges of `CLOSED`: the IANA special-purpose registries, spelled out, because Python's
    `is_global` changes between releases and calls NAT64, 6to4 and multicast global in some of them.
+
+A translator with a prefix of its own network (RFC 6052 2.2) cannot be told from any other address; a network that
+has one keeps it from translating to private addresses (RFC 6052 5.1).
 
 Names under `localhost` are this machine without asking anybody (RFC 6761 6.3).
 """
@@ -37,18 +41,22 @@ CLOSED = tuple(
         "224.0.0.0/4", "240.0.0.0/4",  # multicast (RFC 5771), reserved and broadcast
         "168.63.129.16/32",  # the host of a virtual machine at a large provider; public by its number only
         # https://www.iana.org/assignments/iana-ipv6-special-registry
-        "::/8", "100::/64", "100:0:0:1::/64", "2001::/23", "2001:db8::/32", "2620:4f:8000::/48",
-        "3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10",
-        "fec0::/10", "ff00::/8",  # site-local (RFC 3879, given up but routed by some), multicast
+        "::/3",  # below global unicast (RFC 4291 2.4): loopback, IPv4 in every form, NAT64 (RFC 8215), 100::/64
+        "2001::/23",  # IETF protocol assignments: Teredo (RFC 4380), benchmarking, ORCHID
+        "2001:db8::/32", "3fff::/20",  # documentation
+        "2002::/16",  # 6to4 (RFC 7526, given up)
+        "2620:4f:8000::/48",  # AS112
+        "4000::/2",  # not allocated, but for SRv6 identifiers, 5f00::/16 (RFC 9602)
+        "8000::/1",  # fc00::/7, fe80::/10, fec0::/10 (RFC 3879, given up but routed by some), multicast ff00::/8
     )
 )  # fmt: skip
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-"""RFC 6052 2.1, the well-known prefix: the IPv4 address is in the last 32 bits."""
-_TRANSLATED = ipaddress.IPv6Network("::ffff:0:0:0/96")
-"""RFC 2765 2.1, IPv4-translated."""
-_COMPATIBLE = ipaddress.IPv6Network("::/96")
-"""RFC 4291 2.5.5.1, IPv4-compatible, given up."""
+"""RFC 6052 2.1, how an IPv6-only network reaches IPv4: the IPv4 address is in the last 32 bits."""
+
+
+_ISATAP = 0x0000_5EFE
+"""RFC 5214 6.1: this before the IPv4 address, in any prefix; a bit before it says whether that address is unique."""
 
 
 class BlockedAddressError(OSError):
@@ -74,13 +82,14 @@ class Guard:
     def allows(self, address: str, port: int) -> bool:
         """May this address (digits, not a name) be contacted on this port?"""
         try:
-            ip = ipaddress.ip_address(address.partition("%")[0])
+            ip = ipaddress.ip_address(address)
         except ValueError:
             return False
         if (ip, port) in self.opened:
             return True
-        judged = _carried(ip)
-        return self.public and port in OPEN_PORTS and not any(judged in net for net in CLOSED)
+        if not self.public or port not in OPEN_PORTS or "%" in address:  # a scope (RFC 4007) means: not global
+            return False
+        return not any(judged in net for judged in _judged(ip) for net in CLOSED)
 
     def opens_host(self, name: str, port: int) -> bool:
         """Is this host of an address (a name under localhost, or digits) one that was opened by hand?"""
@@ -90,6 +99,8 @@ class Guard:
     def is_loopback(self, name: str) -> bool:
         """Is this host of an address this machine?"""
         ip = _digits(name)
+        if isinstance(ip, ipaddress.IPv6Address):
+            ip = ip.ipv4_mapped or ip
         return ip is not None and ip.is_loopback
 
     def make_socket(self, found: AddrInfoType) -> socket.socket:
@@ -99,7 +110,8 @@ class Guard:
             BlockedAddressError: the address is closed.
         """
         family, kind, protocol, _, address = found
-        if not self.allows(str(address[0]), int(address[1])):
+        scoped = len(address) > 3 and address[3]
+        if scoped or not self.allows(str(address[0]), int(address[1])):
             raise BlockedAddressError
         return socket.socket(family=family, type=kind, proto=protocol)
 
@@ -155,17 +167,16 @@ def _digits(name: str) -> IPAddress | None:
         return None
 
 
-def _carried(ip: IPAddress) -> IPAddress:
-    """The IPv4 address inside an IPv6 address, or the address itself. Teredo (RFC 4380) is closed as a whole."""
+def _judged(ip: IPAddress) -> tuple[IPAddress, ...]:
+    """The addresses that a connection to `ip` may end at; all of them have to be open."""
     if isinstance(ip, ipaddress.IPv4Address):
-        return ip
-    if ip.ipv4_mapped:
-        return ip.ipv4_mapped
-    if ip.sixtofour:
-        return ip.sixtofour
-    if any(ip in net for net in (_NAT64, _TRANSLATED, _COMPATIBLE)):
-        return ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
-    return ip
+        return (ip,)
+    carried = ipaddress.IPv4Address(int(ip) & 0xFFFF_FFFF)
+    if ip.ipv4_mapped or ip in _NAT64:
+        return (carried,)
+    if int(ip) >> 32 & 0xFDFF_FFFF == _ISATAP:
+        return (ip, carried)
+    return (ip,)
 
 
 def _opened(text: str) -> tuple[IPAddress, int]:

@@ -50,8 +50,21 @@ def test_status_headers_and_body_come_back(server: LocalWeb) -> None:
     path, headers = server.requests[0]
     assert path == "/a?u=%2Fx"  # sent as it was written
     assert headers["User-Agent"] == "HaveIBeenScrapedBot/0.1.0 (+me@example.org)"
-    assert headers["Accept-Encoding"] == "gzip, deflate"
+    assert headers["Accept-Encoding"] == "gzip, deflate, br, zstd"
     assert "Cookie" not in headers
+
+
+def test_what_is_sent_goes_out_as_it_is(server: LocalWeb) -> None:
+    async def echo(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read(), headers={"X-Method": request.method})
+
+    server.handlers["/a"] = echo
+    ask = Ask(server.url("/a"), bytes_max=100, method="POST", body=b"{}", headers=(("Content-Type", "a/b"),))
+    answer = fetch(server, ask)
+    assert isinstance(answer, Fetched)
+    assert (answer.head.get("X-Method"), answer.body) == ("POST", b"{}")
+    assert server.requests[0][1]["Content-Type"] == "a/b"
+    assert "a/b" not in repr(ask)  # a header may hold a key
 
 
 def test_names_under_localhost_reach_this_machine_without_dns(server: LocalWeb) -> None:
