@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 DEFAULT_AGENT = "HaveIBeenScrapedBot"
 
-_FILE_BYTES_MAX = 16 * 2**20
 _RAW_SHOWN = 80
+_ONE_OR_THE_OTHER = (
+    "--registry asks over the network, and what is saved is read without it; give one or the other "
+    "(a registry's saved answer with --registry-answer NAME=FILE)"
+)
 
 
 def _saved_file(option: str, help_text: str) -> Any:
@@ -36,6 +39,18 @@ _PAGE_URL = Annotated[
 _LICENCE = Annotated[
     list[str] | None,
     typer.Option("--licence", metavar="URL=FILE", help="A saved RSL document that one of them points at."),
+]
+_REGISTRY_ANSWER = Annotated[
+    list[str] | None,
+    typer.Option("--registry-answer", metavar="NAME=FILE", help="A saved answer of a registry, or a declaration."),
+]
+_REGISTRY = Annotated[
+    list[str] | None,
+    typer.Option("--registry", metavar="NAME", help="Fetching only: a registry to ask as well; it learns the address."),
+]
+_REGISTRY_KEYS = Annotated[
+    Path | None,
+    typer.Option("--registry-keys", metavar="FILE", help="Keys for them, one `NAME KEY` a line.", show_default=False),
 ]
 _CONTACT = Annotated[
     str, typer.Option("--contact", help="Fetching only: mail or page of whoever asks.", show_default=False)
@@ -60,6 +75,7 @@ def signals(
     trust_txt: Annotated[Path | None, _saved_file("--trust-txt", "A saved /trust.txt of its host.")] = None,
     licence: _LICENCE = None,
     image: Annotated[Path | None, _saved_file("--image", "The picture itself, or an .xmp file beside it.")] = None,
+    registry_answer: _REGISTRY_ANSWER = None,
     vectors: Annotated[Path | None, _saved_file("--vectors", "Run a file of test vectors instead.")] = None,
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="What a crawl into this data folder was told.", readable=False)
@@ -68,11 +84,14 @@ def signals(
     agent: Annotated[str, typer.Option("--agent", help="Product token to read as.")] = DEFAULT_AGENT,
     contact: _CONTACT = "",
     allow_address: _ALLOW_ADDRESS = None,
+    registry: _REGISTRY = None,
+    registry_keys: _REGISTRY_KEYS = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on one line.")] = False,
 ) -> None:
     """Tell what a publisher said about a picture or page: crawling, AI training, text and data mining, search.
 
     With any file given nothing is fetched, and only those files are read. With --url alone they are fetched politely.
+    Registries are asked only where --registry names them.
 
     Examples:
 
@@ -82,18 +101,26 @@ def signals(
 
       hibs signals --url https://img.example/a.jpg --contact me@example.org --json
 
+      hibs signals --url https://img.example/a.jpg --registry spawning --registry-keys keys --contact me@example.org
+
       hibs signals --url https://img.example/a.jpg --data data/ --on 2026-11-22
 
       hibs signals --vectors vectors.json
     """
     from datetime import UTC, datetime
 
+    from checker.commands.saved import Saved, refuse_unused_licences, web_address
     from checker.signals.read import read_signals
 
+    lists = tuple(licence or ()), image, tuple(registry_answer or ())
+    saved = Saved(robots, headers, html, page_url, tdmrep, ai_txt, trust_txt, *lists)
+    live = _Live(contact, tuple(allow_address or ()), tuple(registry or ()), registry_keys)
+    if live.registries and (vectors or data or any(saved)):
+        raise InputError(_ONE_OR_THE_OTHER)
     if vectors is not None:
         _run_vectors(vectors, as_json=as_json)
         return
-    address = _address(url, "--url")
+    address = web_address(url, "--url")
     if data is not None:
         from checker.commands.said import moment_of, show
 
@@ -101,59 +128,55 @@ def signals(
         return
     if page_url is not None and html is None:
         raise InputError("--page-url says where a saved page came from; give that page with --html as well")
-    saved = _Saved(robots, headers, html, page_url, tdmrep, ai_txt, trust_txt, tuple(licence or ()), image)
-    evidence = saved.evidence(address) if any(saved) else _fetch(address, contact, tuple(allow_address or ()))
-    verdict = read_signals(evidence, agent=agent, now=datetime.now(UTC))
-    if as_json:
-        answer_json({"verdict": verdict.to_dict(), "findings": [_to_dict(finding) for finding in verdict.findings]})
-    else:
-        for line in _lines(verdict):
-            answer(line)
+    evidence = saved.evidence(address) if any(saved) else live.evidence(address)
+    if licence:
+        refuse_unused_licences(evidence, agent)
+    _print(read_signals(evidence, agent=agent, now=datetime.now(UTC)), as_json=as_json)
 
 
-class _Saved(NamedTuple):
-    """The files that were given. Any of them: nothing is fetched."""
+class _Live(NamedTuple):
+    """How to fetch, and which registries to ask."""
 
-    robots: Path | None
-    headers: Path | None
-    html: Path | None
-    page_url: str | None
-    tdmrep: Path | None
-    ai_txt: Path | None
-    trust_txt: Path | None
-    licences: tuple[str, ...]
-    image: Path | None
+    contact: str
+    allow_addresses: tuple[str, ...]
+    registries: tuple[str, ...]
+    registry_keys: Path | None
 
     def evidence(self, address: str) -> Evidence:
-        """As the readers take it."""
-        from checker.signals.read import Evidence
+        """Let the installed crawler fetch what there is to read."""
+        import os
+        from importlib.metadata import entry_points
 
-        status, lines = _headers(self.headers) if self.headers else (None, ())
-        page_url = _address(self.page_url, "--page-url") if self.page_url else address
-        return Evidence(
-            url=address,
-            robots=_saved(self.robots),
-            tdmrep=_saved(self.tdmrep),
-            ai_txt=_saved_text(self.ai_txt),
-            trust_txt=_saved_text(self.trust_txt),
-            status=status,
-            headers=lines,
-            html=_bytes_of(self.html) if self.html else None,
-            html_is_target=page_url == address,
-            page_url=page_url if self.html else "",
-            licences=tuple(map(_licence, self.licences)),
-            image=_bytes_of(self.image) if self.image else None,
+        from checker.settings import Settings
+
+        settings = Settings.from_environment(os.environ)
+        keys = self.registry_keys or (Path(settings.registry_keys) if settings.registry_keys else None)
+        for found in entry_points(group="hibs.signals_fetch", name="http"):
+            evidence: Evidence = found.load()(
+                address,
+                contact=self.contact or settings.contact,
+                allow_addresses=self.allow_addresses,
+                registries=self.registries,
+                registry_keys=keys,
+            )
+            return evidence
+        raise RemoteError(
+            "no way to fetch an address is installed; install the whole of haveibeenscraped, or give saved files"
         )
 
 
 def _run_vectors(path: Path, *, as_json: bool) -> None:
+    from checker.commands.saved import bytes_of
     from checker.signals.vector_files import parse_vectors
     from checker.signals.vectors import run_vectors
 
-    document = parse_vectors(_bytes_of(path))
-    differences = [
-        {"id": one.id, "expected": one.expected.to_dict(), "came": one.came.to_dict()} for one in run_vectors(document)
-    ]
+    content = bytes_of(path)
+    try:
+        document = parse_vectors(content)
+        found = run_vectors(document)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    differences = [{"id": one.id, "expected": one.expected.to_dict(), "came": one.came.to_dict()} for one in found]
     total = len(document["vectors"])
     if as_json:
         answer_json({"vectors": total, "as_expected": total - len(differences), "differences": differences})
@@ -165,87 +188,12 @@ def _run_vectors(path: Path, *, as_json: bool) -> None:
         raise typer.Exit(int(ExitCode.PARTLY))
 
 
-def _address(url: str | None, option: str) -> str:
-    import ada_url
-
-    if not url:
-        raise InputError(f"say which address to ask about: {option} https://...")
-    try:
-        parsed = ada_url.URL(url)
-    except ValueError as error:
-        raise InputError(f"{option} {url} is no address; give one that starts with https:// or http://") from error
-    if parsed.protocol not in ("https:", "http:"):
-        raise InputError(f"{option} {url} is not a web address; give one that starts with https:// or http://")
-    parsed.hash = ""
-    return str(parsed.href)
-
-
-def _saved(path: Path | None) -> Any:
-    from checker.signals.read import RobotsFetch
-
-    return None if path is None else RobotsFetch(status=200, body=_bytes_of(path))
-
-
-def _saved_text(path: Path | None) -> Any:
-    from checker.signals.textfiles import TextFile
-
-    return None if path is None else TextFile(status=200, body=_bytes_of(path))
-
-
-def _licence(given: str) -> tuple[str, Any]:
-    address, found, file = given.rpartition("=")
-    if not found:
-        raise InputError(f"--licence {given} does not say which document it is; give it as URL=FILE")
-    return _address(address, "--licence"), _saved(Path(file))
-
-
-def _bytes_of(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_FILE_BYTES_MAX + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; check the path") from error
-    if len(content) > _FILE_BYTES_MAX:
-        raise InputError(f"{path} is larger than {_FILE_BYTES_MAX // 2**20} MiB; give the file as the server sent it")
-    return content
-
-
-def _headers(path: Path) -> tuple[int | None, tuple[tuple[str, str], ...]]:
-    """Read saved headers. Of several blocks (`curl -IL` writes one a redirect) the last counts."""
-    text = _bytes_of(path).decode("utf-8", "surrogateescape").replace("\r\n", "\n")
-    status: int | None = None
-    lines: list[tuple[str, str]] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        name, colon, value = line.partition(":")
-        if line.startswith("HTTP/"):
-            words = line.split()
-            if len(words) < 2 or not (words[1].isascii() and words[1].isdecimal()):
-                raise InputError(f"{path} line {number} is no status line; it should read like HTTP/1.1 200 OK")
-            status, lines = int(words[1]), []
-        elif line[:1] in (" ", "\t") and line.strip() and lines:
-            # RFC 9112 5.2: an obsolete folded line continues the one before.
-            lines[-1] = (lines[-1][0], f"{lines[-1][1]} {line.strip()}")
-        elif colon and name.strip():
-            lines.append((name.strip(), value.strip()))
-        elif line.strip():
-            raise InputError(f"{path} line {number} is no header; each line should read like Name: value")
-    return status, tuple(lines)
-
-
-def _fetch(url: str, contact: str, allow_addresses: tuple[str, ...]) -> Evidence:
-    """Let the installed crawler fetch what there is to read."""
-    import os
-    from importlib.metadata import entry_points
-
-    from checker.settings import Settings
-
-    contact = contact or Settings.from_environment(os.environ).contact
-    for found in entry_points(group="hibs.signals_fetch", name="http"):
-        evidence: Evidence = found.load()(url, contact=contact, allow_addresses=allow_addresses)
-        return evidence
-    raise RemoteError(
-        "no way to fetch an address is installed; install the whole of haveibeenscraped, or give saved files"
-    )
+def _print(verdict: Verdict, *, as_json: bool) -> None:
+    if as_json:
+        answer_json({"verdict": verdict.to_dict(), "findings": [_to_dict(finding) for finding in verdict.findings]})
+        return
+    for line in _lines(verdict):
+        answer(line)
 
 
 def _to_dict(finding: Finding) -> dict[str, Any]:

@@ -79,6 +79,8 @@ class Evidence:
     """The file of the picture at `url`, or a sidecar of it: what it says itself (XMP, IIM, Exif, C2PA)."""
     licences: tuple[tuple[str, rsl.Fetched], ...] = ()
     """What was fetched of `licences_of`, by address. A licence that is not here makes every use conditional."""
+    registries: tuple[Finding, ...] = ()
+    """What registries said of `url`, read already; `checker.signals.registries` reads their answers."""
 
 
 def crawl_stance(robots: RobotsFetch, url: str, *, agent: str) -> Finding:
@@ -159,6 +161,7 @@ def read_findings(
         from_file = read_picture(evidence.image)
         findings += from_file if carries_resource else without_permissions(from_file)
     findings += rsl.read_licenses(licences_of(evidence, agent=agent), dict(evidence.licences), evidence.url)
+    findings += evidence.registries
     return tuple(findings)
 
 
@@ -174,6 +177,14 @@ def read_signals(evidence: Evidence, *, agent: str, now: datetime, infer_ai_toke
         unspecified where no robots.txt was looked at.
     """
     return with_doubt(combine(read_findings(evidence, agent=agent, now=now, infer_ai_tokens=infer_ai_tokens)))
+
+
+def is_of_file(finding: Finding) -> bool:
+    """Does this finding stand in the file of the picture itself, so that it holds as long as the file is the same?"""
+    return finding.signal in _OF_FILE or (finding.signal == "tdmrep" and "tdm:reservation" in finding.place)
+
+
+_OF_FILE = frozenset({"plus-data-mining", "c2pa", "rights-field"})
 
 
 @lru_cache(maxsize=16)

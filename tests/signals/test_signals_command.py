@@ -22,7 +22,7 @@ def hibs_signals(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], env={"COLUMNS": "120"})
 
 
-def fetch_evidence(url: str, *, contact: str, allow_addresses: tuple[str, ...]) -> Evidence:
+def fetch_evidence(url: str, *, contact: str, allow_addresses: tuple[str, ...], **_: object) -> Evidence:
     """Stands in for the crawler behind the entry point; writes what it was given into a header."""
     tag = f"noai, {contact}, {' '.join(allow_addresses)}"
     return Evidence(url, robots=RobotsFetch(404), status=200, headers=(("X-Robots-Tag", tag),))
@@ -202,6 +202,21 @@ def test_a_licence_without_its_address_is_refused(tmp_path: Path) -> None:
     result = hibs_signals("--url", URL, "--licence", str(tmp_path))
     assert result.exit_code == 2
     assert "give it as URL=FILE" in result.output
+
+
+def test_a_licence_that_nothing_points_at_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "l.xml").write_text("<rsl/>")
+    result = hibs_signals("--url", URL, "--licence", f"https://img.example/l.xml={tmp_path / 'l.xml'}")
+    assert result.exit_code == 2
+    assert "nothing that was given points at it" in result.output
+
+
+def test_a_vector_that_cannot_be_run_is_told_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "v.json"
+    path.write_text('[{"id": "V1", "kind": "robot", "input": "", "expected": {}}]')
+    result = hibs_signals("--vectors", path)
+    assert result.exit_code == 2
+    assert f"{path}: vector V1: kind should be one of robots" in " ".join(result.output.split())
 
 
 def test_vectors_are_run_and_those_that_differ_are_named(tmp_path: Path) -> None:
