@@ -1,24 +1,17 @@
-"""From a page's bytes to the addresses on it, and what becomes of an address before it is stored."""
+"""From a page's bytes to the addresses on it: what is taken, what is left, in which order."""
 
 from __future__ import annotations
 
-import time
-
 import pytest
+from discovered import PAGE, SCOPE, links, named, only
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.model import FoundLink
-from crawler.addresses import clean, host_of, join, name_and_port
-from crawler.discover import Scope, find_links
+from checker.visits import FoundLink
+from crawler.addresses import host_of, join, name_and_port
+from crawler.discover import find_links, headers_say_nofollow
+from crawler.discover.links import FoundAs, ends_like_picture
 from crawler.settings import CrawlSettings
-
-SCOPE = Scope(frozenset({"https://a.example"}))
-
-
-def links(html: str | bytes, *, page_url: str = "https://a.example/dir/page", charset: str = "") -> list[FoundLink]:
-    body = html.encode() if isinstance(html, str) else html
-    return find_links(body, page_url=page_url, charset=charset, scope=SCOPE, settings=CrawlSettings())
 
 
 def test_pictures_are_found_wherever_they_lie_and_pages_within_the_scope() -> None:
@@ -33,22 +26,14 @@ def test_pictures_are_found_wherever_they_lie_and_pages_within_the_scope() -> No
     ]
 
 
-def test_srcset_and_picture_sources_are_found_with_the_caption_of_their_image() -> None:
-    found = links(
-        '<picture><source srcset="big.webp 2x, small.webp"><img src="a.jpg" srcset="a.jpg, b.jpg 2x" alt="Sea">'
-        "</picture>"
-    )
-    assert [(f.url.rpartition("/")[2], f.found_as, f.caption) for f in found] == [
-        ("big.webp", "source srcset", "Sea"),
-        ("small.webp", "source srcset", "Sea"),
-        ("a.jpg", "img src", "Sea"),
-        ("b.jpg", "img srcset", "Sea"),
-    ]
-
-
 def test_the_first_base_counts() -> None:
     html = '<base target="x"><base href="/pictures/"><base href="/no/"><img src="a.jpg">'
-    assert [link.url for link in links(html)] == ["https://a.example/pictures/a.jpg"]
+    assert only(links(html)).url == "https://a.example/pictures/a.jpg"
+
+
+@pytest.mark.parametrize("base", ["http://[", "data:,x", "/" + "a" * 5_000])
+def test_a_base_that_is_none_does_not_count(base: str) -> None:
+    assert only(links(f'<base href="{base}"><img src="a.jpg">')).url == "https://a.example/dir/a.jpg"
 
 
 @pytest.mark.parametrize(
@@ -58,23 +43,33 @@ def test_the_first_base_counts() -> None:
         "<template><img src=a.jpg></template>",
         "<script>'<img src=a.jpg>'</script>",
         '<a href="javascript:alert(1)">x</a><a href="mailto:a@b.example">y</a><a>z</a>',
-        '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw="><img src="">',
+        '<img src="data:image/gif;base64,R0lGODlhAQABAAAAACw="><img src="blob:https://a.example/1"><img src="">',
         f'<img src="/{"a" * 3000}.jpg">',
+        '<video><source src="a.mp4" srcset="a.jpg"></video>',
+        '<link rel="canonical" href="a.jpg"><link rel="stylesheet" href="a.css">',
+        '<link rel="preload" as="font" href="a.jpg">',
+        '<input type="text" src="a.jpg"><object data="a.pdf"></object><embed src="a.swf">',
+        '<meta property="og:title" content="a.jpg"><meta name="description" content="b.jpg">',
     ],
 )
 def test_what_is_no_address_of_a_picture_or_page_is_left_out(html: str) -> None:
     assert links(html) == []
 
 
-def test_captions_are_read_in_the_charset_of_the_page() -> None:
-    html = '<meta charset="windows-1252"><img src="a.jpg" alt="caf\xe9">'.encode("windows-1252")
-    assert links(html)[0].caption == "café"
-    assert links('<img src="a.jpg" alt="café">'.encode(), charset="utf-8")[0].caption == "café"
-    assert links('<img src="a.jpg" alt="café">'.encode(), charset="no-such-charset")[0].caption == "café"
-
-
-def test_a_page_gives_a_bounded_number_of_links() -> None:
-    assert len(links("".join(f"<a href={n}>" for n in range(7_000)))) == 6_000
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        ('<meta charset="windows-1252"><img src="a.jpg" alt="caf\xe9 \x80">'.encode("latin-1"), ""),
+        ('<meta charset="iso-8859-1"><img src="a.jpg" alt="caf\xe9 \x80">'.encode("latin-1"), ""),  # Encoding 4.2
+        ('<img src="a.jpg" alt="café €">'.encode(), "utf-8"),
+        ('<img src="a.jpg" alt="café €">'.encode(), "no-such-charset"),
+        ('<meta charset="utf-16"><img src="a.jpg" alt="café €">'.encode(), ""),  # HTML 13.2.3.2
+        ('<img src="a.jpg" alt="café €">'.encode("utf-16"), ""),  # by its byte order mark
+        ('<img src="a.jpg" alt="café €">'.encode("utf-8-sig"), "windows-1252"),  # which counts before the header
+    ],
+)
+def test_captions_are_read_in_the_charset_of_the_page(body: bytes, charset: str) -> None:
+    assert only(links(body, charset=charset)).caption == "café €"
 
 
 @pytest.mark.parametrize("charset", ["undefined", "idna", "unicode_escape", "punycode", "utf-7", "a\0b", "x" * 5000])
@@ -82,42 +77,109 @@ def test_an_encoding_that_is_none_of_the_web_counts_as_not_named(charset: str) -
     assert links('<img src="a.jpg" alt="caf\\u00e9 é">'.encode(), charset=charset)[0].caption == "caf\\u00e9 é"
 
 
+def test_a_page_gives_a_bounded_number_of_links() -> None:
+    assert len(links("".join(f"<a href={n}>" for n in range(7_000)))) == 6_000
+
+
+def test_an_address_found_twice_keeps_its_best_place_and_its_first_caption() -> None:
+    found = links(
+        '<link rel="icon" href="a.jpg"><img src="b.jpg" title="Title"><img src="a.jpg" alt="First">'
+        '<img src="a.jpg" alt="Second"><div style="background:url(b.jpg)">'
+    )
+    assert found == [
+        FoundLink("https://a.example/dir/a.jpg", "image", "img src", "First"),
+        FoundLink("https://a.example/dir/b.jpg", "image", "img src", "Title"),
+    ]
+
+
+def test_secret_parts_of_an_address_are_left_for_the_crawl_to_keep_apart() -> None:
+    assert only(links('<img src="https://me:pw@c.example/a.jpg?sig=1#x">')).url == "https://c.example/a.jpg?sig=1"
+
+
+# --- nofollow: Google Search Central, robots meta tag ------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    "html",
+    "meta",
     [
-        "<div>" * 500_000 + '<img src="deep.jpg">',
-        "<picture>" + "<source srcset=a>" * 30_000 + "</picture>",
-        f'<img srcset="a {"b " * 200_000}">',
-        "<picture><source srcset=a>" * 10_000,
+        '<meta name="robots" content="nofollow">',
+        '<META NAME="Robots" CONTENT="noarchive, NOFOLLOW">',
+        '<meta name="robots" content="none">',
+        '<meta name="HaveIBeenScrapedBot" content="nofollow">',
+        '<meta name="robots" content="index nofollow">',  # tolerant where it refuses
+        '<meta name="robots" content="index,follow"><body><p><meta name="robots" content="nofollow">',
     ],
-    ids=["nested", "sources", "descriptors", "pictures"],
 )
-def test_no_page_keeps_the_parser_busy(html: str) -> None:
-    begin_s = time.process_time()
-    links(html)
-    assert time.process_time() - begin_s < 8  # minutes without the limits, about 1.5 s with them
+def test_links_of_a_page_that_says_nofollow_are_left_and_its_pictures_taken(meta: str) -> None:
+    html = f'{meta}<a href="/other">x</a><a href="big.jpg">y</a><iframe src="/f"></iframe><img src="a.jpg">'
+    assert named(links(html)) == [("a.jpg", "img src")]
+
+
+@pytest.mark.parametrize(
+    "meta", ['<meta name="otherbot" content="nofollow">', '<meta name="robots" content="noindex">']
+)
+def test_what_is_said_to_others_or_of_something_else_is_no_nofollow(meta: str) -> None:
+    assert named(links(f'{meta}<a href="/other">x</a>')) == [("other", "a href")]
+
+
+def test_a_header_that_says_nofollow_counts_like_the_tag() -> None:
+    assert named(links('<a href="/other">x</a><img src="a.jpg">', follow=False)) == [("a.jpg", "img src")]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["nofollow"], True),
+        (["noindex", "index, NONE"], True),
+        (["googlebot: noindex", "haveibeenscrapedbot: nofollow"], True),
+        (["unavailable_after: Friday, 25-Jun-10 15:00:00 GMT, nofollow"], True),
+        (["*: noindex nofollow"], True),
+        (["googlebot: noindex, nofollow"], False),
+        (["max-snippet: none", "noindex, follow"], False),
+        ([], False),
+    ],
+)
+def test_the_header_is_read_line_by_line(lines: list[str], said: bool) -> None:
+    assert headers_say_nofollow([("Content-Type", "nofollow"), *(("x-robots-tag", line) for line in lines)]) is said
+
+
+def test_a_link_may_say_nofollow_alone() -> None:
+    html = '<a href="/1" rel="ugc NoFollow">x</a><a href="a.jpg" rel="nofollow">y</a><a href="/2" rel="me">z</a>'
+    assert named(links(html)) == [("2", "a href")]
+
+
+# --- pictures by their path ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "href", ["a.jpg", "/x/A.JPEG?w=2#t", "b.webp?u=/c", "a.b.png", "%E2%9C%93.gif", "a.svg", "x.AVIF"]
+)
+def test_an_address_that_ends_like_a_picture_is_one(href: str) -> None:
+    assert ends_like_picture(href)
+
+
+@pytest.mark.parametrize(
+    "href",
+    [
+        "", "/", "/jpg", "/a.jpg/", "/show?file=a.jpg", "/a.html#b.jpg", "/wiki/File:Cat.jpg", "/Datei:Katze.png?x",
+        '<img src="/x/a.jpg', '{"src":"a.jpg', "/a.jpgx", "." + "a" * 20_000 + ".jpg",
+    ],
+)  # fmt: skip
+def test_another_address_is_none(href: str) -> None:
+    assert not ends_like_picture(href)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_survived(body: bytes) -> None:
     for link in links(b"<img src='" + body + b"'><base href=" + body):
         assert link.url.startswith(("http://", "https://"))
+        assert len(link.url) <= 2_048
+        assert link.found_as in FoundAs
 
 
-@pytest.mark.parametrize(
-    ("url", "stored"),
-    [
-        ("https://i.example/a.jpg?token=abc", "https://i.example/a.jpg"),
-        ("https://i.example/a.jpg?w=200&sig=x&h=1", "https://i.example/a.jpg?w=200&h=1"),
-        ("https://i.example/a.jpg?X-Amz-Signature=1&X-Amz-Date=2&v=3", "https://i.example/a.jpg?v=3"),
-        ("https://i.example/a.jpg?X-Goog-Credential=1&Policy=p&Key-Pair-Id=k&Signature=s", "https://i.example/a.jpg"),
-        ("https://i.example/a.jpg?%74oken=abc", "https://i.example/a.jpg"),
-        ("https://i.example/a.jpg?u=%2Fx&design=1", "https://i.example/a.jpg?u=%2Fx&design=1"),
-        ("https://i.example/a.jpg?", "https://i.example/a.jpg?"),
-    ],
-)
-def test_an_address_is_stored_without_what_signs_it(url: str, stored: str) -> None:
-    assert clean(url) == stored
+@given(st.text(alphabet="<>/='\"abimgsrcstylehf- :()", max_size=200))
+def test_any_markup_is_survived(html: str) -> None:
+    find_links(html.encode(), page_url=PAGE, charset="utf-8", scope=SCOPE, settings=CrawlSettings())
 
 
 def test_user_names_and_fragments_are_cut_and_escapes_kept() -> None:
