@@ -24,10 +24,11 @@ import measuring
 import numpy as np
 import numpy.typing as npt
 
-from checker.model import PHASH256, Fingerprint, Locator, Picture, PictureSeen, Sha256
+from checker.model import PHASH256, Fingerprint, Locator, Picture, Sha256
 from checker.records.database import transaction
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 Codes = npt.NDArray[np.uint8]
 CODES_A_SECOND = 1000

@@ -20,10 +20,11 @@ from scipy.stats import beta
 
 from checker import Checker
 from checker.fingerprint import Depth, fingerprint_bytes
-from checker.model import Locator, PictureSeen, Unreadable
+from checker.model import Locator, Unreadable
 from checker.records.folder import DataFolder
 from checker.report import CheckStatus
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 HALVES = {"measure": "89abcdef", "choose": "01234567", "all": "0123456789abcdef"}
 PORTRAITS = {"congress_": "studio portraits", "fairface_": "close faces"}

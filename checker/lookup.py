@@ -214,7 +214,7 @@ class Checker:
         hidden = self._folder.hidden.near_any(
             found.phash_codes, distance_bits_max=self._settings.opt_out_distance_bits_max
         )
-        shown = () if hidden else tuple(s for s in sightings if not _said_no_later(s))
+        shown = () if hidden else tuple(s for s in sightings if not (s.gone_since or _said_no_later(s)))
         withheld = None
         if not shown and sightings:
             withheld = Withheld(len(sightings), min(s.first_seen for s in sightings).strftime("%Y-%m"))

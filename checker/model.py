@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 import numpy as np
@@ -22,6 +23,7 @@ Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
 
 
+@lru_cache(maxsize=1024)  # one visit writes the same moment many times
 def utc_text(moment: datetime) -> str:
     """Write `moment` as RFC 3339 in UTC, whole seconds: `2026-11-22T14:03:00Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -249,7 +251,24 @@ class Source:
     id: str
     name: str
     kind: str
-    """ "crawl" or "folder"."""
+    """ "crawl", "folder", "archive" (tar, Parquet), "web-archive" (WARC) or "list" (of addresses)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDetails:
+    """What whoever ingests a collection says of it. None: nothing was said."""
+
+    version: str | None = None
+    """Of the collection."""
+    run_by: str | None = None
+    """Who made it, or keeps it."""
+    contact: str | None = None
+    """Where they can be reached: a mail or web address."""
+    opt_out: str | None = None
+    """Where they take objections."""
+
+
+NO_DETAILS = SourceDetails()
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,69 +296,5 @@ class Sighting:
     last_seen: datetime
     verdict: Mapping[str, str]
     """What the publisher said when we last looked, as `Verdict.to_dict` gives it; empty: not asked (a folder)."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundLink:
-    """An address found on a page."""
-
-    url: str
-    kind: str
-    """ "page" or "image"."""
-    found_as: str
-    """How: "a href", "img src", "img srcset"."""
-    caption: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FetchedFile:
-    """What asking for one address gave, as evidence; `records/evidence.py` says what of it is kept."""
-
-    url: str
-    status: int | None
-    error: str | None
-    """Why there was no response: "timeout", "connection", ..."""
-    body: bytes | None
-    headers: tuple[tuple[str, str], ...]
-    fetched_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class PictureSeen:
-    """One picture as it was met: by the crawler at an address, or in a folder."""
-
-    picture: Picture
-    servable: bool
-    """False: its codes are not stored (index is denied, conditional or unknown; or an opt-out names it)."""
-    headers: tuple[tuple[str, str], ...] = ()
-    """Response headers that matter as evidence, in order of arrival."""
-
-
-class Outcome(StrEnum):
-    """How a visit ended."""
-
-    DONE = "done"
-    FAILED = "failed"
-    DISALLOWED = "disallowed"
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Everything one visit to one address gave; recorded in one transaction."""
-
-    url: str
-    kind: str
-    """ "page" or "image"."""
-    outcome: Outcome
-    seen_at: datetime
-    reason: str | None = None
-    """Why it failed or was disallowed, from a closed list of short names ("http-404", "timeout", "robots.txt")."""
-    retry_at: datetime | None = None
-    """Failed and worth another try from then on."""
-    status: int | None = None
-    verdict: Verdict | None = None
-    seen: PictureSeen | None = None
-    links: tuple[FoundLink, ...] = ()
-    depth: int = 0
-    """Of this page; its links are one deeper."""
-    evidence: tuple[FetchedFile, ...] = ()
+    gone_since: datetime | None = None
+    """When we first looked and the address did not show this picture any more (404, 410, another picture)."""

@@ -43,8 +43,13 @@ class Settings:
     """Threads of one model run. More make one answer faster and many answers slower."""
     robust_batch: int = 8
     """Pictures of one shape that the model is given at once."""
+    stored_parts: str = "on"
+    """Whether stored pictures are also coded in parts, by which cut, framed and mirrored copies are found: "on", or
+    "off" for a tenth of the work and whole copies only."""
     stored_crops_images_max: int = 200_000
     """Up to this many pictures, stored ones get a code for each platform shape as well: six more codes a picture."""
+    retention_days: int = 0
+    """`hibs crawl --refresh` deletes what it saw itself and could not confirm for so long. 0: nothing is deleted."""
     match_distance_bits_max: int = 31
     """phash256 codes this near are copies; the nearest of 179,700 unrelated pairs lay 84 apart (decision 4)."""
     opt_out_distance_bits_max: int = 31
@@ -53,6 +58,8 @@ class Settings:
     """`honour` refuses a feed that was signed longer ago: what was asked since is not in it."""
     withdraw_after_days: int = 7
     """A withdrawal takes effect after this time, so that a stolen code can be noticed."""
+    registry_keys: str = ""
+    """File of keys for the registries of others that `hibs signals --registry` asks (docs/registries.md)."""
     opt_outs_per_day_max: int = 20
     """Photos that one network address may opt out in a day over HTTP."""
 
@@ -79,8 +86,9 @@ def _value(name: str, text: str, default: str | int) -> str | int:
         return text
     most = next((most for end, most in _MOST.items() if name.endswith(end)), 10**9)
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
-    if not digits or not 1 <= int(text) <= most:
-        raise InputError(f"{name} must be a whole number from 1 to {most}, not {text[:40]!r}")
+    least = min(1, default)  # where 0 is the default, it means something
+    if not digits or not least <= int(text) <= most:
+        raise InputError(f"{name} must be a whole number from {least} to {most}, not {text[:40]!r}")
     return int(text)
 
 

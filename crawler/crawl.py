@@ -6,30 +6,51 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import CheckerError, InputError
-from checker.fingerprint import Depth, fingerprint_bytes
-from checker.fingerprint.sandbox import SandboxDecoder
+from checker.fingerprint import Depth
+from checker.fingerprint.robust import RobustModel
 from checker.index.upkeep import Upkeep
-from checker.model import FoundLink, Picture, Source, Unreadable
+from checker.model import Source
+from checker.records.crawl_interfaces import HostBudget
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.visits import FetchedFile, FoundLink
 from crawler.fetch import Fetcher, HttpFetcher
+from crawler.jobs import Reader
+from crawler.metrics import Metrics
 from crawler.plan import Plan
 from crawler.progress import Progress
-from crawler.run import Crawl, Records
+from crawler.reading import Reading
+from crawler.recorder import Recorder, Records
+from crawler.resolver import Resolver
+from crawler.run import Crawl
 from crawler.sites import Sites
 from crawler.tally import Tally, count_of
 from crawler.turns import Clock, Turns
 from crawler.visit import Limits, Visitor
+from crawler.workers import Workers
 
 
-def run_command(plan: Plan, pictures: Settings, data: Path, *, refresh: bool, as_json: bool) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How one run is to be made, beside its plan."""
+
+    refresh: bool = False
+    """Visit again what was visited."""
+    new_scope: bool = False
+    """Take these start addresses though the folder belongs to a crawl of others."""
+    as_json: bool = False
+    metrics_port: int | None = None
+
+
+def run_command(plan: Plan, pictures: Settings, data: Path, how: Run) -> ExitCode:
     """Crawl into `data` and say what came of it.
 
     Raises:
@@ -43,19 +64,14 @@ def run_command(plan: Plan, pictures: Settings, data: Path, *, refresh: bool, as
         folder.exclusive("crawl"),
         Upkeep(folder, pictures, say) as upkeep,
     ):
-        try:
-            tally = asyncio.run(_over_http(plan, pictures, folder, refresh=refresh))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
-        except BaseExceptionGroup as group:
-            raise _first_of_ours(group) from group
+        tally = _run(plan, pictures, folder, how)
         if tally.stopped:
             upkeep.close()  # who stopped it does not want to wait for a build
         counts = folder.store.counts()
     seconds = time.monotonic() - begin_s
     for line in tally.failures():
         say(line)
-    if as_json:
+    if how.as_json:
         answer_json(tally.to_dict(seconds))
     elif tally.nothing_done:
         answer(
@@ -71,54 +87,121 @@ def run_command(plan: Plan, pictures: Settings, data: Path, *, refresh: bool, as
     return ExitCode.PARTLY if tally.failed or tally.retries_from else ExitCode.DONE
 
 
-async def _over_http(plan: Plan, pictures: Settings, folder: DataFolder, *, refresh: bool) -> Tally:
+def _run(plan: Plan, pictures: Settings, folder: DataFolder, how: Run) -> Tally:
+    try:
+        return asyncio.run(_over_http(plan, pictures, folder, how))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except BaseExceptionGroup as group:
+        raise _first_of_ours(group) from group
+
+
+async def _over_http(plan: Plan, pictures: Settings, folder: DataFolder, how: Run) -> Tally:
     stop = asyncio.Event()
-    with _stop_signals(stop), Progress(every_s=plan.settings.progress_every_s) as progress:
-        async with HttpFetcher(plan.settings, plan.guard) as fetcher:
-            return await crawl(plan, pictures, folder, fetcher, Clock(), stop, progress, refresh=refresh)
+    resolver = Resolver()
+    reading = Reading(pictures, plan.settings, plan.scope)
+    with (
+        _stop_signals(stop),
+        Metrics(how.metrics_port) as metrics,
+        Progress(every_s=plan.settings.progress_every_s) as progress,
+    ):
+        async with (
+            HttpFetcher(plan.settings, plan.guard, resolver) as fetcher,
+            Workers(reading, count=pictures.decode_workers) as reader,
+        ):
+            surroundings = Surroundings(fetcher, reader, Clock(), stop, progress, metrics, resolver.addresses_of)
+            return await crawl(plan, pictures, folder, surroundings, how)
 
 
-async def crawl(
-    plan: Plan,
-    pictures: Settings,
-    folder: DataFolder,
-    fetcher: Fetcher,
-    clock: Clock,
-    stop: asyncio.Event,
-    progress: Progress,
-    *,
-    refresh: bool = False,
-) -> Tally:
-    """Crawl with any fetcher and clock, until nothing is left or `stop` is set.
+def fetch_pictures(plan: Plan, pictures: Settings, folder: DataFolder) -> Tally:
+    """Ask for the pictures that are queued in the folder and for no page; `plan` has no start addresses.
+
+    Raises:
+        KeyboardInterrupt: it was stopped at once.
+    """
+    return _run(plan, pictures, folder, Run())
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a crawl meets the world by."""
+
+    fetcher: Fetcher
+    reader: Reader
+    clock: Clock
+    stop: asyncio.Event
+    """Set when the run is to end."""
+    progress: Progress
+    metrics: Metrics
+    addresses_of: Callable[[str], Awaitable[Sequence[str]]] | None = None
+    """The IP addresses of a name; None: not looked at."""
+
+
+async def crawl(plan: Plan, pictures: Settings, folder: DataFolder, around: Surroundings, how: Run) -> Tally:
+    """Crawl with any fetcher and clock, until nothing is left or `around.stop` is set.
 
     Raises:
         InputError: the folder belongs to a crawl of other start addresses.
     """
-    limits = Limits(crawl=plan.settings, pictures=pictures)
-    turns = Turns(fetcher, plan.settings, plan.guard, clock, stop)
-    sites = Sites(turns, plan.settings, clock)
-    with SandboxDecoder(pictures) as decoder, ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
+    settings, clock = plan.settings, around.clock
+    turns = Turns(around.fetcher, settings, plan.guard, clock, around.stop, addresses_of=around.addresses_of)
+    with ThreadPoolExecutor(1, thread_name_prefix="records") as thread:
         records = Records(thread)
-        source = await records.do(_begin, plan, folder, clock)
-        said_by_pages = partial(records.do, folder.store.said_by_pages)
+        source = await records.do(_begin, plan, folder, clock, new_scope=how.new_scope)
+
+        async def recall(url: str) -> FetchedFile | None:
+            since = clock.now() - timedelta(seconds=settings.robots_age_s_max)
+            return await records.do(folder.store.host_file, url, since=since)
+
+        sites = Sites(turns, settings, clock, recall=None if how.refresh else recall)
+        limits = Limits(crawl=settings, pictures=pictures)
         depth = Depth.stored(folder.store.counts().images, pictures)
+        visitor = Visitor(sites, turns, limits, clock, plan.scope, around.reader, depth)
+        recorder = Recorder(
+            folder,
+            source,
+            records,
+            budget=HostBudget(settings.host_pages_max, settings.host_images_max),
+            opt_out_distance_bits_max=pictures.opt_out_distance_bits_max,
+            known_kinds=_kinds(pictures, depth) if how.refresh else None,
+        )
+        run = Crawl(
+            folder,
+            recorder,
+            visitor,
+            turns,
+            settings,
+            clock,
+            around.stop,
+            around.progress,
+            records=records,
+            metrics=around.metrics,
+            refresh=how.refresh,
+        )
+        tally = await run.run()
+        if how.refresh and pictures.retention_days and not tally.stopped:
+            now = clock.now()
+            before = now - timedelta(days=pictures.retention_days)
+            tally.forgotten = (await records.do(folder.store.forget, before=before, now=now))[0]
+        return tally
 
-        def code(body: bytes) -> Picture | Unreadable:
-            return fingerprint_bytes(body, pictures, decoder=decoder, depth=depth)
 
-        visitor = Visitor(sites, turns, limits, clock, plan.scope, said_by_pages, code)
-        run = Crawl(folder, source, visitor, turns, limits, clock, stop, progress, records=records, refresh=refresh)
-        return await run.run()
+def _kinds(pictures: Settings, depth: Depth) -> int:
+    """How many kinds of codes a picture gets: one that has fewer is fetched anew."""
+    return 1 if depth is Depth.HASH or RobustModel.of(pictures) is None else 2
 
 
-def _begin(plan: Plan, folder: DataFolder, clock: Clock) -> Source:
+def _begin(plan: Plan, folder: DataFolder, clock: Clock, *, new_scope: bool) -> Source:
     """Check that the folder is this crawl's, and queue the start addresses."""
-    if folder.frontier.scope(plan.scope_text) != plan.scope_text:
+    if not plan.start:
+        return folder.store.newest_source(kind="crawl") or Source(id="0", name="", kind="crawl")
+    if folder.frontier.scope(plan.scope_text, replace=new_scope) != plan.scope_text:
         raise InputError(
             f"{folder.path} holds a crawl of other start addresses or another --max-depth; "
-            "give the same ones to go on with it, or another --data folder"
+            "give the same ones to go on with it, another --data folder, or --new-scope to go on here with these"
         )
-    start = [FoundLink(url=url, kind="page", found_as="start") for url in plan.start]
+    asked = {url: typed for url, typed in plan.asked.items() if typed != url}
+    start = [FoundLink(url=url, kind="page", found_as="start", ask_url=asked.get(url)) for url in plan.start]
     folder.frontier.add(start, depth=0, now=clock.now())
     return folder.store.source(plan.source_name, kind="crawl", now=clock.now())
 

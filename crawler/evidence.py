@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from checker.model import FetchedFile
 from checker.signals.read import Evidence, RobotsFetch
 from checker.signals.textfiles import TextFile
+from checker.visits import FetchedFile
 from crawler.addresses import host_of
 from crawler.fetch import Fetched, Head, NotFetched
 from crawler.sites import HostFile, HostFiles

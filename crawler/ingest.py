@@ -1,183 +1,198 @@
-"""`hibs ingest` of folders and single pictures: code each, record each, name what could not be read.
+"""`hibs ingest`, past its signature: what archives, lists and folders hold goes into a data folder.
 
-Pictures are decoded a few at a time in processes (`checker.fingerprint.sandbox`) and recorded in the order of their
-names, each in its own transaction: a run that is broken off has lost nothing, and the next one adds the rest.
+    paths --> files --> entries --> codes, verdicts --> records      (crawler/archives, no network)
+                            '--- addresses of lists --> frontier --> fetched as politely as in a crawl
+
+Every file has a cursor: a run that was broken off goes on, a file that was read is not read again until it changes.
 """
 
 from __future__ import annotations
 
-import os
+import asyncio
+import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
-from itertools import islice
 from pathlib import Path
+from types import TracebackType
 
-from checker.console import ExitCode, answer, answer_json, say
+from checker.console import ExitCode, answer, answer_json, one_line, say
 from checker.errors import InputError
-from checker.fingerprint.pictures import Depth, fingerprint_file, picture_files, read_picture_file
+from checker.fingerprint import Depth, fingerprint_bytes
+from checker.fingerprint.robust import RobustModel
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.index.upkeep import Upkeep
-from checker.model import Locator, Picture, PictureSeen, Source, Stance, Unreadable, Verdict
+from checker.model import PHASH256
 from checker.records.folder import DataFolder
 from checker.settings import Settings
-from checker.signals.embedded import read_picture
-from checker.signals.verdict import combine, with_doubt
+from crawler.archives.columns import Named
+from crawler.archives.folders import Kind, Readable, check_paths, lists_left, readable_files
+from crawler.archives.intake import Intake
+from crawler.archives.source_facts import SourceFacts
+from crawler.archives.summary import IngestSummary
+from crawler.discover import Scope
+from crawler.jobs import PictureJob, PictureRead
 from crawler.progress import Progress
+from crawler.reading import Reading
 from crawler.settings import CrawlSettings
-from crawler.tally import count_of
+from crawler.tally import Tally
+from crawler.workers import Workers
 
-_NOT_READ_YET = frozenset(
-    {".tar", ".tgz", ".gz", ".zip", ".warc", ".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl"}
-)
-_AT_ONCE = 64
-"""Files handed to the threads together; bounds what waits to be recorded."""
+_READER_VERSION = b"1"
+"""Of what is made of a file: where it becomes another one, every file is read again."""
 
 
 @dataclass(frozen=True, slots=True)
-class FileIn:
-    """One file to record."""
+class IngestOrder:
+    """What was asked for."""
 
-    path: Path
-    source_name: str
-    locator_file: str
-    """Relative to the folder as given, "/" between parts."""
-
-
-@dataclass(slots=True)
-class IngestCounts:
-    """What one run came to."""
-
-    recorded: int = 0
-    """Pictures recorded, whether or not look-ups can find them."""
-    new: int = 0
-    """Of these, not known before, by their bytes."""
-    plain: int = 0
-    """Recorded, but too plain to be found again."""
-    opted_out: int = 0
-    """Recorded, but somebody opted them out, so look-ups do not find them."""
-    unreadable: int = 0
+    paths: tuple[Path, ...]
+    facts: SourceFacts = SourceFacts()  # noqa: RUF009 - frozen
+    named: Named = Named()  # noqa: RUF009 - frozen
+    again: bool = False
+    """Read everything again, also what was read before."""
+    contact: str = ""
+    opened: tuple[str, ...] = ()
+    """Values of --allow-address."""
+    delay_s: float | None = None
+    """Value of --delay; None: not given."""
 
 
-def run_command(
-    paths: Sequence[Path], settings: Settings, data: Path, *, source_name: str | None, as_json: bool
-) -> ExitCode:
-    """Record the pictures at `paths` and say what came of it.
+def run_command(order: IngestOrder, settings: Settings, data: Path, *, as_json: bool) -> ExitCode:
+    """Record what lies at the paths and say what came of it.
 
     Raises:
-        InputError: a path is missing, is of a kind that is not read yet, or there is no picture.
+        InputError: a path is missing, is of a kind that is not read, holds nothing; or a list is to be fetched and
+            there is nobody to write to.
     """
     begin_s = time.monotonic()
-    check_paths(paths)
-    with (
-        DataFolder.open(data, create=True) as folder,
-        Upkeep(folder, settings, say),
-        Progress(every_s=CrawlSettings().progress_every_s) as progress,
-    ):
-        counts = ingest(files_in(paths, source_name), folder, settings, progress, now=datetime.now(UTC))
-    if counts.recorded + counts.unreadable == 0:
-        raise InputError(f"there is no picture in {', '.join(map(str, paths))}; JPEG, PNG, WebP and GIF are read")
-    seconds = time.monotonic() - begin_s
-    if as_json:
-        answer_json({**asdict(counts), "seconds": round(seconds, 1)})
-    else:
-        found_not = [f"{n} {why}" for n, why in ((counts.plain, "too plain"), (counts.opted_out, "opted out")) if n]
-        answer(
-            f"{count_of(counts.recorded, 'image')} recorded ({counts.new} new"
-            f"{''.join(f', {part}' for part in found_not)}), {counts.unreadable} unreadable, {seconds:.1f} s"
+    check_paths(order.paths)
+    made_of = _READER_VERSION + repr((PHASH256, _robust_kind(settings))).encode()
+    files = readable_files(order.paths, order.facts.name, settings, named=order.named, made_of=made_of)
+    found = list(files)
+    fetch = _fetch_of(order) if any(one.kind is Kind.LIST for one in found) else None
+    with DataFolder.open(data, create=True) as folder, Upkeep(folder, settings, say):
+        with Progress(every_s=CrawlSettings().progress_every_s) as progress:
+            summary = ingest(found, order, folder, settings, progress, now=datetime.now(UTC))
+        if fetch is not None:
+            begin_fetch_s = time.monotonic()
+            summary.fetched = fetch(settings, folder)
+            summary.fetched_s = time.monotonic() - begin_fetch_s
+    left = lists_left(order.paths, order.named)
+    if summary.nothing_met:
+        more = f"; {_lists(left)} there: name them to have their pictures fetched" if left else ""
+        raise InputError(
+            f"there is no picture in {', '.join(map(str, order.paths))}{more}; JPEG, PNG, WebP and GIF are read, "
+            "in folders, tar, WARC and Parquet, and lists of their addresses"
         )
-    return ExitCode.PARTLY if counts.unreadable else ExitCode.DONE
+    if left:
+        say(f"{_lists(left)} in the folders and not read; name them to have their pictures fetched")
+    return _tell(summary, time.monotonic() - begin_s, as_json=as_json)
 
 
 def ingest(
-    files: Iterator[FileIn], folder: DataFolder, settings: Settings, progress: Progress, *, now: datetime
-) -> IngestCounts:
-    """Record every file, in order."""
-    counts = IngestCounts()
-    sources: dict[str, Source] = {}
-    # One thread more than processes: none of these waits while a thread reads a file or makes a code.
-    waiting = settings.decode_workers + 1
-    with SandboxDecoder(settings) as decoder, ThreadPoolExecutor(waiting, thread_name_prefix="pictures") as threads:
-        while batch := list(islice(files, _AT_ONCE)):
-            depth = Depth.stored(folder.store.counts().images, settings)
-            read = partial(_read, settings=settings, decoder=decoder, depth=depth)
-            for file, (picture, verdict) in zip(batch, threads.map(read, [file.path for file in batch]), strict=True):
-                if isinstance(picture, Unreadable):
-                    counts.unreadable += 1
-                    say(f"{file.path}: {picture.detail}")
-                    continue
-                if file.source_name not in sources:
-                    sources[file.source_name] = folder.store.source(file.source_name, kind="folder", now=now)
-                _record(file, picture, verdict, sources[file.source_name], folder, settings, counts, now)
-            progress.show(f"{counts.recorded} pictures recorded, {counts.unreadable} unreadable so far")
-    return counts
-
-
-def check_paths(paths: Sequence[Path]) -> None:
-    """Refuse what cannot be read before anything is written.
-
-    Raises:
-        InputError: see `run_command`.
-    """
-    for path in paths:
-        if path.suffix.lower() in _NOT_READ_YET and not path.is_dir():
-            raise InputError(
-                f"{path}: archives and lists ({path.suffix}) are not read yet; unpack the pictures into a folder"
-            )
-        if not path.exists():
-            raise InputError(f"there is no file or folder {path}; check the path")
-        if not (path.is_dir() or path.is_file()):
-            raise InputError(f"{path} is neither a file nor a folder; give pictures that lie on a disk")
-
-
-def files_in(paths: Sequence[Path], source_name: str | None) -> Iterator[FileIn]:
-    """Every picture file that the paths name, folders with all below them, sorted by name."""
-    for path in paths:
-        folder = path if path.is_dir() else path.parent
-        for file in picture_files([path]):
-            yield FileIn(
-                path=file,
-                source_name=_storable(source_name or folder.resolve().name or str(folder)),
-                locator_file=file.relative_to(folder).as_posix(),
-            )
-
-
-def _storable(name: str) -> str:
-    """A folder's name may hold bytes that are no UTF-8; a database holds text."""
-    return os.fsencode(name).decode("utf-8", "replace")
-
-
-def _read(
-    path: Path, *, settings: Settings, decoder: SandboxDecoder, depth: Depth
-) -> tuple[Picture | Unreadable, Verdict | None]:
-    """The codes of a file, and what it says of itself; None: nothing."""
-    picture = fingerprint_file(path, settings, decoder=decoder, depth=depth)
-    body = read_picture_file(path, settings)
-    if isinstance(picture, Unreadable) or isinstance(body, Unreadable):
-        return picture, None
-    verdict = with_doubt(combine(read_picture(body)))
-    said = any(stance is not Stance.UNSPECIFIED for stance in verdict.uses.values())
-    return picture, verdict if said else None
-
-
-def _record(
-    file: FileIn,
-    picture: Picture,
-    verdict: Verdict | None,
-    source: Source,
+    files: Sequence[Readable],
+    order: IngestOrder,
     folder: DataFolder,
     settings: Settings,
-    counts: IngestCounts,
+    progress: Progress,
+    *,
     now: datetime,
-) -> None:
-    opted_out = folder.hides(picture, distance_bits_max=settings.opt_out_distance_bits_max)
-    seen = PictureSeen(picture=picture, servable=not (picture.plain or opted_out))
-    locator = Locator(file=file.locator_file)
-    recorded = folder.store.record_file(seen, source=source, locator=locator, now=now, verdict=verdict)
-    counts.recorded += 1
-    counts.new += recorded.new_image
-    counts.plain += picture.plain
-    counts.opted_out += opted_out
+) -> IngestSummary:
+    """Record every file, in order."""
+    with PictureCoder(settings) as coder:
+        intake = Intake(folder, settings, coder, progress.show, now=now)
+        for file in files:
+            source = folder.store.source(file.source_name, kind=file.kind.value, details=order.facts.details, now=now)
+            intake.take(file, source, again=order.again)
+    return intake.summary
+
+
+class PictureCoder:
+    """The processes that read pictures for a crawl, for code that has no event loop. A context manager.
+
+    Started at the first picture: what was read before is told without them.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._workers = Workers(Reading(settings, CrawlSettings(), Scope(frozenset())), count=settings.decode_workers)
+        self._decoder = SandboxDecoder(settings, workers=1)
+
+    def code(self, body: bytes, depth: Depth) -> Future[PictureRead]:
+        """See `intake.Coder.code`."""
+        return asyncio.run_coroutine_threadsafe(self._code(body, depth), self._loop or self._start())
+
+    async def _code(self, body: bytes, depth: Depth) -> PictureRead:
+        read = await self._workers.picture(PictureJob(body, depth))
+        if read.picture is not None:
+            return read
+        # The file says that it is not to be indexed. A crawl leaves it at that; an archive holds it all the same.
+        coded = await asyncio.to_thread(fingerprint_bytes, body, self._settings, decoder=self._decoder, depth=depth)
+        return replace(read, picture=coded)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="pictures")
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._workers.__aenter__(), loop).result()
+        return loop
+
+    async def _stop(self) -> None:
+        under_way = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        await self._workers.__aexit__(None, None, None)
+
+    def __enter__(self) -> PictureCoder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._decoder.close()
+        if self._loop is not None and self._thread is not None:
+            asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+
+def _fetch_of(order: IngestOrder) -> Callable[[Settings, DataFolder], Tally]:
+    """How the pictures of lists are fetched. Imported here: whoever reads a folder needs no network."""
+    from crawler.listed import Manners, fetch_listed, make_list_plan
+
+    plan = make_list_plan(Manners(order.contact, order.opened, order.delay_s))
+    return lambda settings, folder: fetch_listed(plan, settings, folder)
+
+
+def _robust_kind(settings: Settings) -> object:
+    """The second code that pictures get here. None: none."""
+    model = RobustModel.of(settings)
+    return model.kind if model else None
+
+
+def _lists(number: int) -> str:
+    return "1 list of addresses lies" if number == 1 else f"{number} lists of addresses lie"
+
+
+def _tell(summary: IngestSummary, seconds: float, *, as_json: bool) -> ExitCode:
+    for line in summary.failures():
+        say(line)
+    if summary.fetched is not None:
+        for line in summary.fetched.failures():
+            say(line)
+    if as_json:
+        answer_json(summary.to_dict(seconds))
+    else:
+        for line in summary.lines(seconds):
+            answer(one_line(line))
+    if summary.fetched is not None and summary.fetched.stopped:
+        say("hibs: stopped; everything so far is kept, the same command goes on")
+        return ExitCode.DONE
+    return ExitCode.PARTLY if summary.partly else ExitCode.DONE

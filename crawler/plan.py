@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from checker.errors import InputError
-from crawler.addresses import clean, host_of, join, name_and_port
+from crawler.addresses import host_of, join, name_and_port, storable
 from crawler.discover import Scope
 from crawler.guard import OPEN_PORTS, Guard, parse_opened
 from crawler.settings import CrawlSettings, check_contact
@@ -18,10 +18,12 @@ class Plan:
     """One crawl, checked."""
 
     start: tuple[str, ...]
-    """Start addresses, sorted, each once."""
+    """Start addresses as they are written down, sorted, each once."""
     settings: CrawlSettings
     guard: Guard
     scope: Scope
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Of those with secret parts, the address that is asked for."""
 
     @property
     def scope_text(self) -> str:
@@ -52,7 +54,8 @@ def make_plan(
     """
     check_contact(settings.contact)
     _check_limits(settings)
-    start = tuple(sorted({_start_address(url) for url in urls}))
+    asked = {storable(url): url for url in map(_start_address, urls)}
+    start = tuple(sorted(asked))
     guard = Guard(opened=parse_opened(opened), public=bool(settings.contact))
     for url in start:
         _refuse_closed(url, guard)
@@ -74,7 +77,7 @@ def make_plan(
         delay_min_s=max(least_s, delay_s or 0.0),
         delay_local_s=delay_s if local else None,
     )
-    return Plan(start=start, settings=settings, guard=guard, scope=scope_of(start))
+    return Plan(start=start, settings=settings, guard=guard, scope=scope_of(start), asked=asked)
 
 
 def scope_of(start: Sequence[str]) -> Scope:
@@ -97,7 +100,7 @@ def _start_address(text: str) -> str:
     url = join(text, "")
     if url is None:
         raise InputError(f"{text!r} is no address of a page; give one that begins with http:// or https://")
-    return clean(url)
+    return url
 
 
 def _check_limits(settings: CrawlSettings) -> None:
@@ -105,6 +108,8 @@ def _check_limits(settings: CrawlSettings) -> None:
         ("--max-pages", settings.pages_max, 1),
         ("--max-images", settings.images_max, 0),
         ("--max-depth", settings.depth_max, 0),
+        ("--max-pages-per-host", settings.host_pages_max, 1),
+        ("--max-images-per-host", settings.host_images_max, 0),
     ):
         if value < least:
             raise InputError(f"{option} {value} is too small; give at least {least}")

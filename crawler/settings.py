@@ -35,6 +35,13 @@ class CrawlSettings:
 
     hosts_at_once_max: int = 64
     """Hosts that are asked at the same time; each has one request under way at most."""
+    address_requests_max: int = 8
+    """Requests under way to one IP address: many names may be one machine. Our choice."""
+    visits_at_once_max: int = 128
+    """Addresses under way in all, those whose answers are being read included; bounds the memory."""
+    host_pages_max: int = 2**62
+    host_images_max: int = 2**62
+    """Addresses of one host that are ever queued, over every run in one data folder."""
     delay_factor: float = 5.0
     """A host rests this many times as long as it took to answer (Heritrix: 5): a slow server is a busy one."""
     delay_by_duration_max_s: float = 30.0
@@ -56,6 +63,8 @@ class CrawlSettings:
     redirects_max: int = 5
     """RFC 9309 2.3.1.2 asks for five in robots.txt; browsers follow 20, CCBot 4."""
     page_bytes_max: int = 5 * 2**20
+    sitemap_bytes_max: int = 50 * 2**20
+    """sitemaps.org: 50 MiB. Of addresses that end like files, since what an answer is stands in it."""
     robots_bytes_max: int = 512_000
     """RFC 9309 2.5: at least 500 kibibytes; what comes after is not read."""
     request_s_max: float = 30.0

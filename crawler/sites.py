@@ -9,17 +9,22 @@ decides whether they may be. Each is asked for once a run and at most once a day
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from checker.model import Finding, Stance
 from checker.signals.read import RobotsFetch, crawl_stance
 from checker.signals.robots import parse_robots
+from checker.visits import FetchedFile
 from crawler.addresses import host_of, join
 from crawler.fetch import Ask, Fetched, NotFetched
 from crawler.settings import AGENT_TOKEN, CrawlSettings
 from crawler.turns import Clock, PutOff, Turns
+
+T = TypeVar("T")
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
@@ -75,6 +80,8 @@ class _Site:
     robots_at_s: float = 0.0
     robots_at: datetime | None = None
     robots_failures: int = 0
+    files: HostFiles | None = None
+    files_at_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -89,12 +96,21 @@ class _Small:
 class Sites:
     """The hosts of one run."""
 
-    def __init__(self, turns: Turns, settings: CrawlSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        turns: Turns,
+        settings: CrawlSettings,
+        clock: Clock,
+        *,
+        recall: Callable[[str], Awaitable[FetchedFile | None]] | None = None,
+    ) -> None:
+        """`recall` gives a small file as an earlier run fetched it less than a day ago; None: ask for it anew."""
         self._turns = turns
         self._settings = settings
         self._clock = clock
-        self._sites: dict[str, _Site] = {}
-        self._small: dict[str, _Small] = {}
+        self._recall = recall
+        self._sites: OrderedDict[str, _Site] = OrderedDict()
+        self._small: OrderedDict[str, _Small] = OrderedDict()
 
     async def reach(self, url: str, make_ask: Callable[[str, RobotsFetch], Ask]) -> Reached:
         """Fetch `url`, following redirects; the robots.txt of each hop's own host is asked first (RFC 9309 2.3.1.2).
@@ -130,8 +146,14 @@ class Sites:
                 and self._clock.monotonic_s() - site.robots_at_s < self._settings.robots_age_s_max
             ):
                 return site.robots
-            found = await self._fetch_robots(host)
-            site.robots_at_s, site.robots_at = self._clock.monotonic_s(), self._clock.now()
+            known = await self._known(f"{host}/robots.txt")
+            at = known.fetched_at if known else None
+            found = (
+                RobotsFetch(known.status, known.body or b"", 0, known.error)
+                if known
+                else await self._fetch_robots(host)
+            )
+            site.robots_at_s, site.robots_at = self._fetched_at_s(at), at or self._clock.now()
             if is_unreachable(found):
                 site.robots_failures += 1
                 site.robots = found if self.robots_given_up(url) else None
@@ -151,23 +173,46 @@ class Sites:
     async def files(self, url: str) -> HostFiles:
         """What became of fetching the small files of the host of `url`."""
         host = host_of(url)
-        return HostFiles(
-            tdmrep=await self.small_file(f"{host}/.well-known/tdmrep.json"),
-            ai_txt=await self.small_file(f"{host}/ai.txt"),
-            trust_txt=await self.small_file(f"{host}/trust.txt"),
-            well_known_trust_txt=await self.small_file(f"{host}/.well-known/trust.txt"),
-        )
+        site = self._site(host)
+        if site.files is None or self._clock.monotonic_s() - site.files_at_s >= self._settings.robots_age_s_max:
+            begin_s = self._clock.monotonic_s()
+            site.files = HostFiles(
+                tdmrep=await self.small_file(f"{host}/.well-known/tdmrep.json"),
+                ai_txt=await self.small_file(f"{host}/ai.txt"),
+                trust_txt=await self.small_file(f"{host}/trust.txt"),
+                well_known_trust_txt=await self.small_file(f"{host}/.well-known/trust.txt"),
+            )
+            # The oldest of them decides, which may come from an earlier run.
+            ages_s = [(self._clock.now() - file.fetched_at).total_seconds() for file in site.files]
+            site.files_at_s = min(begin_s, self._clock.monotonic_s() - max(ages_s, default=0.0))
+        return site.files
 
     async def small_file(self, url: str) -> HostFile | None:
         """What became of fetching one small file. None: robots.txt closes it, so it was not asked for."""
         # A lock a file: the walk asks other hosts for robots.txt, and two hosts may point at each other.
-        small = self._small.setdefault(url, _Small())
+        small = _kept(self._small, url, _Small, lambda one: one.lock.locked())
         async with small.lock:
             now_s = self._clock.monotonic_s()
             if small.at_s is None or now_s - small.at_s >= self._settings.robots_age_s_max:
-                small.fetched = self._small_file(url, await self.reach(url, self._ask))
-                small.at_s = self._clock.monotonic_s()
+                if (known := await self._known(url)) is not None:
+                    content_type = next((value for name, value in known.headers if name == "content-type"), "")
+                    body = known.body or b""
+                    small.fetched = HostFile(url, known.status, body, content_type, None, known.fetched_at)
+                else:
+                    small.fetched = self._small_file(url, await self.reach(url, self._ask))
+                small.at_s = self._fetched_at_s(small.fetched.fetched_at if small.fetched else None)
             return small.fetched
+
+    async def _known(self, url: str) -> FetchedFile | None:
+        """As an earlier run fetched it. What could not be had then is asked for again."""
+        known = await self._recall(url) if self._recall else None
+        unreachable = known is None or known.status is None or known.status == 429 or known.status >= 500
+        return None if unreachable else known
+
+    def _fetched_at_s(self, at: datetime | None) -> float:
+        """That moment on the clock that never goes back."""
+        now_s = self._clock.monotonic_s()
+        return now_s if at is None else now_s - max(0.0, (self._clock.now() - at).total_seconds())
 
     def _small_file(self, url: str, reached: Reached) -> HostFile | None:
         answer, now = reached.answer, self._clock.now()
@@ -200,7 +245,23 @@ class Sites:
         return _no_robots(self._settings.redirects_max + 1, "too-many-redirects")
 
     def _site(self, host: str) -> _Site:
-        return self._sites.setdefault(host, _Site())
+        return _kept(self._sites, host, _Site, lambda site: site.robots_lock.locked() or site.robots_failures > 0)
+
+
+_KEPT_MAX = 5_000
+"""Hosts, and small files, that are kept in memory. What is put out is read from the records, or asked for again."""
+
+
+def _kept(kept: OrderedDict[str, T], key: str, make: Callable[[], T], in_use: Callable[[T], bool]) -> T:
+    """The entry of this key, made when it is new. The one that was used longest ago goes when there are too many."""
+    if key in kept:
+        kept.move_to_end(key)
+    else:
+        kept[key] = make()
+        oldest = next(iter(kept))
+        if len(kept) > _KEPT_MAX and not in_use(kept[oldest]):
+            del kept[oldest]
+    return kept[key]
 
 
 def is_unreachable(robots: RobotsFetch) -> bool:

@@ -6,13 +6,16 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from checker.model import Outcome, Visit, utc_text
+from checker.model import utc_text
 from checker.records.interfaces import Recorded
+from checker.visits import Outcome, Visit
 from crawler.addresses import host_of
 
 _NAMES = {"page": ("page", "pages"), "image": ("picture", "pictures"), "address": ("address", "addresses")}
 
 _NAMED_MAX = 20
+ENDLESS = "endless-pages"
+"""Reason of a page that was not asked for, since it is one of too many of its form."""
 
 
 @dataclass(slots=True)
@@ -38,9 +41,18 @@ class Tally:
     retries: int = 0
     limit_reached: bool = False
     stopped: bool = False
+    parked: tuple[str, ...] = ()
+    """Hosts that failed so often in a row that they were left alone."""
+    forgotten: int = 0
+    """Sightings that were deleted, since nothing confirmed them for as long as the settings keep them."""
+    endless: int = 0
+    """Pages that were not asked for, since many of their form gave nothing new."""
+    visits: int = 0
+    """Addresses that were ended, however."""
 
     def count(self, visit: Visit, recorded: Recorded) -> None:
         """Take one recorded visit in."""
+        self.visits += visit.retry_at is None
         if visit.retry_at is None and visit.outcome is not Outcome.DISALLOWED:
             self.ended[visit.kind] += 1
         if visit.outcome is Outcome.DISALLOWED:
@@ -53,8 +65,12 @@ class Tally:
         elif visit.seen is not None:
             self.images += 1
             self.new += recorded.new_image
+        elif visit.unchanged:
+            self.images += 1
         elif visit.reason is None:
             self.pages += 1
+        elif visit.reason == ENDLESS:
+            self.endless += 1
 
     @property
     def nothing_done(self) -> bool:
@@ -70,6 +86,8 @@ class Tally:
             "new": self.new,
             "disallowed": len(self.disallowed),
             "failed": dict(sorted(self.failed.items())),
+            "parked": [host.partition("://")[2] for host in self.parked],
+            "waiting": self.retries,
             "seconds": round(seconds, 1),
         }
 
@@ -86,6 +104,14 @@ class Tally:
             lines.append(f"{count_of(number, kind)} not taken: {reason} at {host.partition('://')[2]}")
         for reason, number in sorted(self.failed.items()):
             lines.append(f"{count_of(number, 'address')} failed: {reason}")
+        for host in self.parked[:_NAMED_MAX]:
+            lines.append(f"{host.partition('://')[2]} failed too often in a row and was left alone for this run")
+        if len(self.parked) > _NAMED_MAX:
+            lines.append(f"and {len(self.parked) - _NAMED_MAX} more hosts")
+        if self.forgotten:
+            lines.append(f"{self.forgotten} sightings forgotten: not confirmed for as long as they are kept")
+        if self.endless:
+            lines.append(f"{count_of(self.endless, 'page')} not asked for: many of the same form gave nothing new")
         if self.retries_from:
             lines.append(
                 f"{self.retries} to be tried again, the first from {utc_text(self.retries_from)} on; "

@@ -7,11 +7,13 @@ waits, and wakes up when the run is to end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from checker.records.crawl_interfaces import HostRest
 from crawler.addresses import host_of, name_and_port
 from crawler.fetch import Ask, Fetched, Fetcher, NotFetched, NotFetchedReason
 from crawler.guard import Guard
@@ -26,6 +28,10 @@ _COMPLAINTS = frozenset(
         NotFetchedReason.BAD_RESPONSE,
     }
 )
+
+
+_HOSTS_MAX = 20_000
+"""Hosts that are remembered before those with nothing to remember are dropped."""
 
 
 class StoppedError(Exception):
@@ -52,15 +58,27 @@ class Turns:
     """Makes the requests of one run, one at a time per host."""
 
     def __init__(
-        self, fetcher: Fetcher, settings: CrawlSettings, guard: Guard, clock: Clock, stop: asyncio.Event
+        self,
+        fetcher: Fetcher,
+        settings: CrawlSettings,
+        guard: Guard,
+        clock: Clock,
+        stop: asyncio.Event,
+        *,
+        addresses_of: Callable[[str], Awaitable[Sequence[str]]] | None = None,
     ) -> None:
+        """`addresses_of` gives the IP addresses of a host's name, the one that is tried first before the others."""
         self._fetcher = fetcher
+        self._addresses_of = addresses_of
+        self._slots: dict[str, asyncio.Semaphore] = {}
         self._settings = settings
         self._guard = guard
         self._clock = clock
         self._stop = stop
         self._locks: dict[str, asyncio.Lock] = {}
         self._paces: dict[str, HostPace] = {}
+        self._complained: set[str] = set()
+        self._hosts_max = _HOSTS_MAX
 
     def wait_s(self, host: str) -> float:
         """How long this host still rests; 0 as well where it was given up, since nobody will ask it."""
@@ -91,10 +109,46 @@ class Turns:
                 await self._rest(wait_s)
             if self._stop.is_set():
                 raise StoppedError
-            begin_s = self._clock.monotonic_s()
-            answer = await self._fetcher.fetch(ask)
-            self._learn(host, ask.url, answer, self._clock.monotonic_s() - begin_s)
+            async with await self._slot(ask.url):
+                begin_s = self._clock.monotonic_s()
+                answer = await self._fetcher.fetch(ask)
+                self._learn(host, ask.url, answer, self._clock.monotonic_s() - begin_s)
             return answer
+
+    def rested_at_s(self, host: str) -> float:
+        """From when on this host may be asked again, on the clock that never goes back."""
+        return 0.0 if self.given_up(host) else self._pace(host).ready_at_s
+
+    def restore(self, rests: Iterable[HostRest]) -> None:
+        """Take over how long hosts are to be left alone from runs before."""
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        for one in rests:
+            wait_s = min((one.ready_at - now).total_seconds(), self._settings.retry_after_max_s)
+            self._paces[one.host] = HostPace(ready_at_s=now_s + wait_s, backoff_s=one.backoff_s)
+
+    def rests(self) -> tuple[HostRest, ...]:
+        """The hosts that a run to come should leave alone for a while, since this was asked for last."""
+        now, now_s = self._clock.now(), self._clock.monotonic_s()
+        found = []
+        for host in self._complained:
+            pace = self._pace(host)
+            ready_at = now + timedelta(seconds=pace.wait_s(now_s))
+            found.append(HostRest(host, ready_at, pace.backoff_s, pace.failures))
+        self._complained.clear()
+        return tuple(found)
+
+    def parked(self) -> tuple[str, ...]:
+        """The hosts that were given up, in the order of their names."""
+        return tuple(sorted(host for host in self._paces if self.given_up(host)))
+
+    async def _slot(self, url: str) -> contextlib.AbstractAsyncContextManager[object]:
+        """A place among the requests to one IP address: many names may be one machine."""
+        if self._addresses_of is None:
+            return contextlib.nullcontext()
+        addresses = await self._addresses_of(name_and_port(url)[0])
+        if not addresses:
+            return contextlib.nullcontext()  # the request says why
+        return self._slots.setdefault(addresses[0], asyncio.Semaphore(self._settings.address_requests_max))
 
     def retry_at(self, host: str, answer: Fetched | NotFetched | PutOff | None) -> datetime:
         """When to try again after a complaint: when the host has rested."""
@@ -105,6 +159,9 @@ class Turns:
     def _learn(self, host: str, url: str, answer: Fetched | NotFetched, duration_s: float) -> None:
         if isinstance(answer, NotFetched) and answer.reason is NotFetchedReason.BLOCKED_ADDRESS:
             return  # nobody was asked
+        if len(self._paces) > self._hosts_max:
+            self._forget()
+            self._hosts_max = max(_HOSTS_MAX, 2 * len(self._paces))
         pace, now_s = self._pace(host), self._clock.monotonic_s()
         delay_min_s, settings = self._rests(url)
         if not is_complaint(answer):
@@ -118,6 +175,7 @@ class Turns:
                 retry_after_s=read_retry_after(retry_after, now=self._clock.now(), settings=settings),
                 settings=settings,
             )
+            self._complained.add(host)
         self._paces[host] = pace
 
     def _rests(self, url: str) -> tuple[float, CrawlSettings]:
@@ -126,6 +184,15 @@ class Turns:
         if local_s is not None and self._guard.opens_host(*name_and_port(url)):
             return local_s, replace(self._settings, delay_factor=0.0)
         return self._settings.delay_min_s, self._settings
+
+    def _forget(self) -> None:
+        """Drop hosts that rested long ago and asked for nothing: a crawl may meet a million of them."""
+        now_s = self._clock.monotonic_s()
+        for host, pace in tuple(self._paces.items()):
+            lock = self._locks.get(host)
+            if pace.ready_at_s < now_s and not (pace.failures or pace.crawl_delay_s or (lock and lock.locked())):
+                del self._paces[host]
+                self._locks.pop(host, None)
 
     def _pace(self, host: str) -> HostPace:
         return self._paces.get(host, _FRESH)

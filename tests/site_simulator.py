@@ -51,6 +51,7 @@ class Asked:
     at_s: float
     url: str
     body_read: bool
+    headers: Headers = ()
 
 
 @dataclass
@@ -104,11 +105,11 @@ class SiteSimulator:
             await asyncio.sleep(0)
             found = self._next(ask.url)
             if isinstance(found, NotFetched):
-                self.asked.append(Asked(at_s, ask.url, body_read=False))
+                self.asked.append(Asked(at_s, ask.url, body_read=False, headers=ask.headers))
                 return found
             self.time.passed_s += found.duration_s
             wanted = 200 <= found.head.status < 300 and ask.wants_body(found.head)
-            self.asked.append(Asked(at_s, ask.url, body_read=wanted))
+            self.asked.append(Asked(at_s, ask.url, body_read=wanted, headers=ask.headers))
             if wanted and len(found.body or b"") > ask.bytes_max and not ask.keep_start:
                 return NotFetched(NotFetchedReason.TOO_LARGE)
             body = (found.body or b"")[: ask.bytes_max] if wanted else None

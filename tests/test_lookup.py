@@ -15,12 +15,13 @@ from PIL import Image
 from checker.errors import DataError, EmptyCorpusError
 from checker.fingerprint import fingerprint_file
 from checker.lookup import Checker, match_document, report_document
-from checker.model import FoundLink, Locator, Outcome, Picture, PictureSeen, Stance, Use, Verdict, Visit
+from checker.model import Locator, Picture, Stance, Use, Verdict
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts
 from checker.records.folder import DataFolder
 from checker.report import CheckStatus, MatchKind, Withheld
 from checker.settings import Settings
+from checker.visits import FoundLink, Outcome, PictureSeen, Visit
 
 SILENT = Verdict(crawl=Stance.ALLOW, uses=dict.fromkeys(Use, Stance.UNSPECIFIED), findings=())
 SEEN = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")

@@ -16,6 +16,7 @@ from sqlite_utils import Database
 
 from checker.model import Box, CodeKind, Picture, Variant
 from checker.records.interfaces import CodeRow, StoredTiles
+from checker.records.rows import remembered
 
 _CORNERS = struct.Struct(">4H")
 _STEPS = 65_535
@@ -76,6 +77,7 @@ def unpack_box(packed: bytes) -> Box:
     return x0 / _STEPS, y0 / _STEPS, x1 / _STEPS, y1 / _STEPS
 
 
+@remembered("code_kind")
 def _kind_id(db: Database, kind: CodeKind) -> int:
     db.execute(
         "INSERT INTO code_kind (name, version, bits) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",

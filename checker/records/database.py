@@ -80,35 +80,42 @@ class _Cursor(sqlite3.Cursor):
     """Turns what SQLite says of a damaged, full or locked database into a DataError that names the file."""
 
     def execute(self, *arguments: Any) -> Any:
-        with _usable(self.connection):
+        try:
             return super().execute(*arguments)
+        except sqlite3.IntegrityError:
+            raise  # a mistake of ours, not of the file
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.connection.path, error) from error  # type: ignore[attr-defined]
 
     def fetchone(self) -> Any:
-        with _usable(self.connection):
+        try:
             return super().fetchone()
+        except sqlite3.IntegrityError:
+            raise  # a mistake of ours, not of the file
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.connection.path, error) from error  # type: ignore[attr-defined]
 
     def fetchall(self) -> Any:
-        with _usable(self.connection):
+        try:
             return super().fetchall()
+        except sqlite3.IntegrityError:
+            raise  # a mistake of ours, not of the file
+        except sqlite3.DatabaseError as error:
+            raise unusable(self.connection.path, error) from error  # type: ignore[attr-defined]
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that knows its file."""
+    """A connection that knows its file, and ids that it gave out or read (`rows.py`)."""
 
     path: Path
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.ids: dict[tuple[str, object], int] = {}
+        """By table and key, of rows that are never deleted. Emptied when a transaction fails, which takes its rows."""
+
     def cursor(self, *arguments: Any) -> Any:
         return super().cursor(*arguments or (_Cursor,))
-
-
-@contextmanager
-def _usable(connection: Any) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # a mistake of ours, not of the file
-    except sqlite3.DatabaseError as error:
-        raise unusable(connection.path, error) from error
 
 
 def unusable(path: Path, error: Exception) -> DataError:
@@ -148,6 +155,7 @@ def transaction(database: Database) -> Iterator[Database]:
         # inside its transaction would refuse every later one.
         database.conn.execute("COMMIT")
     except BaseException:
+        database.conn.ids.clear()  # type: ignore[attr-defined]  # it is our _Connection
         if database.conn.in_transaction:  # SQLite ends some failed ones by itself
             database.conn.execute("ROLLBACK")
         raise

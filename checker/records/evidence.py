@@ -30,9 +30,10 @@ from typing import Any
 from sqlite_utils import Database
 
 from checker.errors import DataError
-from checker.model import FetchedFile, Finding, Sha256, Visit, parse_utc, utc_text
-from checker.records.rows import host_of, intern_url, read_finding
+from checker.model import Finding, Sha256, parse_utc, utc_text
+from checker.records.rows import host_files, intern_url, read_finding
 from checker.signals.verdict import combine
+from checker.visits import FetchedFile, Visit
 
 BODY_BYTES_MAX = 512 * 1024
 """RFC 9309 2.5 asks for 500 KiB of a robots.txt to be read. Of a larger file digest and size are kept."""
@@ -40,8 +41,6 @@ HEADER_CHARACTERS_MAX = 16_384
 """Of all header lines of one answer; later lines are left out. The findings quote what decided."""
 SIGHTINGS_MAX, FILES_MAX = 100, 500
 """In one answer: a logo may stand on ten thousand pages."""
-HOST_FILES = ("/robots.txt", "/.well-known/tdmrep.json", "/ai.txt", "/trust.txt", "/.well-known/trust.txt")
-"""Files that speak for a whole host: found by their address, so that no picture needs a link to them."""
 
 _SIGNAL_HEADERS = frozenset({"content-signal", "content-usage", "crawler-price", "x-robots-tag"})
 _LICENCE_LINK = re.compile(r"\blicen[cs]e\b|rsl\+xml|\bc2pa", re.IGNORECASE)
@@ -122,7 +121,7 @@ class Said:
 
 def keep_files(db: Database, url_id: int, visit: Visit) -> None:
     """Write down what the requests of one visit gave. The same answer again costs a look, and moves `last_at`."""
-    of_host = _host_files(visit.url)
+    of_host = host_files(visit.url)
     for file in visit.evidence:
         file_url_id = _keep(db, file, _digest(file, visit), storable=_is_storable(file, visit))
         if file_url_id != url_id and file.url not in of_host:
@@ -188,7 +187,7 @@ def _is_storable(file: FetchedFile, visit: Visit) -> bool:
     """
     if file.body is None or file.url == visit.url or len(file.body) > BODY_BYTES_MAX or _HTML_START.match(file.body):
         return False
-    return _media_type(file) not in _HTML_TYPES or file.url in _host_files(file.url)
+    return _media_type(file) not in _HTML_TYPES or file.url in host_files(file.url)
 
 
 def _is_picture(file: FetchedFile) -> bool:
@@ -212,11 +211,6 @@ def _signal_headers(headers: Sequence[tuple[str, str]]) -> str | None:
     return json.dumps(kept) if kept else None
 
 
-def _host_files(url: str) -> tuple[str, ...]:
-    host = host_of(url)
-    return tuple(host + path for path in HOST_FILES)
-
-
 # --- reading ---------------------------------------------------------------------------------------------------
 
 
@@ -231,7 +225,7 @@ def said_on(db: Database, url: str, at: datetime) -> Said:
     shown = rows[:SIGHTINGS_MAX]
     pages = {row[5]: row[6] for row in shown if row[6] is not None}
     spoke = {"urls": json.dumps([found[0], *pages]), "at": moment["at"], "max": FILES_MAX + 1}
-    of_hosts = {address: None for one in (url, *pages.values()) for address in _host_files(one)}
+    of_hosts = {address: None for one in (url, *pages.values()) for address in host_files(one)}
     files = db.execute(_FILES, {**spoke, "hosts": json.dumps(list(of_hosts))}).fetchall()
     return Said(
         address=_said(db, of_address) if of_address else None,

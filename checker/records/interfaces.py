@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from checker.model import Box, CodeKind, FoundLink, Locator, PictureSeen, Sighting, Source, Variant, Verdict, Visit
+from checker.model import Box, CodeKind, Locator, Sighting, Source, Variant, Verdict
 from checker.records.evidence import Said
 from checker.report import Coverage
+from checker.visits import PictureSeen, Visit
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ class Recorded:
     new_image: bool = False
     """This picture (by SHA-256) was not known before."""
     links_added: int = 0
+    images_added: int = 0
+    """Of these, pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,72 +269,6 @@ class Store(Protocol):
 
     def version(self) -> int:
         """Changes when another process or this one committed anything (SQLite `data_version`)."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """One address handed to a worker until `until`."""
-
-    url: str
-    kind: str
-    """ "page" or "image"."""
-    depth: int
-    host: str
-    """Scheme, host and port: what politeness is counted by."""
-    attempt: int
-    """1 for the first try."""
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierCounts:
-    """How far a crawl is, by state."""
-
-    queued: int
-    leased: int
-    done: int
-    failed: int
-    disallowed: int
-
-
-class Frontier(Protocol):
-    """The addresses to visit. Lives in the corpus database, so that results and states commit together."""
-
-    def add(self, links: Sequence[FoundLink], *, depth: int, now: datetime) -> int:
-        """Queue addresses that are not known yet; the number added."""
-        ...
-
-    def lease(
-        self, *, host: str, seconds: int, now: datetime, kinds: Sequence[str] = ("page", "image")
-    ) -> Lease | None:
-        """Take the next address of `host` and of these kinds that is due; None: nothing is.
-
-        Expired leases are taken again.
-        """
-        ...
-
-    def hosts_due(self, *, now: datetime, kinds: Sequence[str] = ("page", "image")) -> tuple[str, ...]:
-        """Hosts with at least one address that may be visited now, in order of their oldest address."""
-        ...
-
-    def next_due(self, *, kinds: Sequence[str] = ("page", "image")) -> datetime | None:
-        """When the next address becomes due (queued for later, or a lease that expires). None: nothing is left."""
-        ...
-
-    def release(self, *, now: datetime) -> int:
-        """Put every leased address back (the start of a run: the process that held them is gone)."""
-        ...
-
-    def requeue(self, *, now: datetime, reasons: Sequence[str] | None = None) -> int:
-        """Queue everything that was done, for `--refresh`; with `reasons`, only what failed for one of them."""
-        ...
-
-    def counts(self, *, kinds: Sequence[str] = ("page", "image")) -> FrontierCounts:
-        """How far the crawl is."""
-        ...
-
-    def scope(self, text: str, *, replace: bool = False) -> str:
-        """Remember the scope of this crawl on the first call, give back the remembered one ever after."""
         ...
 
 

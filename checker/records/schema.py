@@ -49,6 +49,18 @@ def m004_evidence(db: Database) -> None:
     _run(db, _EVIDENCE)
 
 
+@CORPUS()
+def m005_archives(db: Database) -> None:
+    """Who made a source, how far each of its files was read, and what lists name."""
+    _run(db, _ARCHIVES)
+
+
+@CORPUS()
+def m006_recrawl(db: Database) -> None:
+    """What a crawl that goes on, or looks again, has to know."""
+    _run(db, _RECRAWL)
+
+
 def _run(db: Database, statements: str) -> None:
     for statement in statements.split(";\n"):
         if statement.strip():
@@ -187,3 +199,44 @@ SELECT image_url_id, sighting_id, verdict_id, (
 
 A verdict that stands in a sighting of before is that of the last look; what was said at earlier looks was overwritten,
 and nothing is claimed of it. A later refusal was no look at the picture, so it counts from the visit that met it."""
+
+_RECRAWL = """
+ALTER TABLE frontier ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE frontier ADD COLUMN ask_url TEXT;
+DROP INDEX frontier_next;
+CREATE INDEX frontier_next ON frontier (host_id, state, kind, attempt, priority, depth, url_id);
+ALTER TABLE sighting ADD COLUMN gone_since TEXT;
+CREATE TABLE crawl_host (
+    host_id INTEGER PRIMARY KEY REFERENCES host, pages INTEGER NOT NULL DEFAULT 0, images INTEGER NOT NULL DEFAULT 0,
+    ready_at TEXT, backoff_s REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO crawl_host (host_id, pages, images)
+SELECT host_id, SUM(kind = 'page'), SUM(kind = 'image') FROM frontier GROUP BY host_id
+"""
+"""`ask_url` holds the secret parts of an address while it waits, and is emptied when its visit ends. `pages` and
+`images` count the addresses of a host that were ever queued; the rest of `crawl_host` is how a host wants to be left
+alone when that has to outlast a run (Retry-After, errors)."""
+
+_ARCHIVES = """
+ALTER TABLE source ADD COLUMN version TEXT;
+ALTER TABLE source ADD COLUMN run_by TEXT;
+ALTER TABLE source ADD COLUMN contact TEXT;
+ALTER TABLE source ADD COLUMN opt_out TEXT;
+CREATE TABLE ingest_cursor (
+    source_id INTEGER NOT NULL REFERENCES source, file TEXT NOT NULL, digest BLOB NOT NULL, position INTEGER NOT NULL,
+    finished INTEGER NOT NULL, updated_at TEXT NOT NULL, PRIMARY KEY (source_id, file)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE listed (
+    image_url_id INTEGER NOT NULL REFERENCES url, source_id INTEGER NOT NULL REFERENCES source, locator TEXT NOT NULL,
+    page_url_id INTEGER NOT NULL, caption TEXT, sha256 BLOB CHECK (sha256 IS NULL OR length(sha256) = 32),
+    PRIMARY KEY (image_url_id, source_id, locator)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER sighting_takes_its_listing AFTER DELETE ON sighting WHEN OLD.locator <> '' BEGIN
+    DELETE FROM listed
+    WHERE image_url_id = OLD.image_url_id AND source_id = OLD.source_id AND locator = OLD.locator; END;
+CREATE TABLE archived_evidence (evidence_id INTEGER PRIMARY KEY REFERENCES evidence) STRICT
+"""
+"""`ingest_cursor`: `digest` tells whether the file is the one that was read (`cursors.py`). `listed`: the rows of lists
+that name an address; `locator` as in `sighting`, `page_url_id` 0: none. What erasing takes from `sighting` it takes
+from here as well, since a caption and a digest would leave something to know the picture by. `archived_evidence`: what
+an archive says that a host said; no crawl may take it for what the host told us."""

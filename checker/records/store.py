@@ -18,41 +18,37 @@ from typing import Any
 from sqlite_utils import Database
 
 from checker.model import (
+    NO_DETAILS,
     PHASH256,
     ROBUST_NAME,
     CodeKind,
     Finding,
     Locator,
-    PictureSeen,
     Sighting,
     Source,
+    SourceDetails,
     Verdict,
-    Visit,
     parse_utc,
-    utc_text,
 )
+from checker.records.archived import Archived, keep_host_files, record_archived
 from checker.records.code_reader import CodeReader
 from checker.records.codes import stored_tiles
+from checker.records.crawl_interfaces import UNBOUNDED, HostBudget, KnownPicture
+from checker.records.cursors import Cursor, read_cursor, write_cursor
 from checker.records.database import transaction
 from checker.records.erasure import erase_pictures
 from checker.records.evidence import Said, said_on, stored_body
 from checker.records.interfaces import Counts, Recorded, StoredTiles
-from checker.records.recording import record_archived, record_visit, said_of_pictures
+from checker.records.listed import ListedRow, queue_rows
+from checker.records.recording import record_visit, said_of_pictures, sight_listed
+from checker.records.recrawl import forget, host_file, known_at
+from checker.records.sources import SourceFacts as SourceFacts  # of `sources` below
+from checker.records.sources import intern_source, source_facts
 from checker.report import Coverage
+from checker.visits import FetchedFile, PictureSeen, Visit
 
 _COUNT_LONG_S, _COUNT_SHARE = 0.02, 20
 """Counting that takes longer than this is left for twenty times as long, so that it takes a twentieth of the time."""
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFacts:
-    """One row of /v1/sources."""
-
-    source: Source
-    images: int
-    sightings: int
-    first_seen: datetime
-    last_seen: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,27 +73,65 @@ class CorpusStore(CodeReader):
 
     # --- writing -----------------------------------------------------------------------------------------------
 
-    def source(self, name: str, *, kind: str, now: datetime) -> Source:
-        """The source of this name and kind; made when it is new."""
+    def source(self, name: str, *, kind: str, now: datetime, details: SourceDetails = NO_DETAILS) -> Source:
+        """The source of this name and kind; made when it is new. Raises InputError: it is known as another version."""
         with self._writing() as db:
-            db.execute(
-                "INSERT INTO source (name, kind, first_seen) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (name, kind, utc_text(now)),
-            )
-            row = db.execute("SELECT source_id FROM source WHERE name = ? AND kind = ?", (name, kind)).fetchone()
-        return Source(id=str(row[0]), name=name, kind=kind)
+            return intern_source(db, name, kind=kind, details=details, now=now)
+
+    def newest_source(self, *, kind: str) -> Source | None:
+        """The source of this kind that was made last."""
+        rows = self._rows(
+            "SELECT source_id, name, kind FROM source WHERE kind = ? ORDER BY source_id DESC LIMIT 1", (kind,)
+        )
+        return Source(id=str(rows[0][0]), name=rows[0][1], kind=rows[0][2]) if rows else None
 
     def record(self, visit: Visit, *, source: Source) -> Recorded:
         """Write one crawler visit in one transaction; see `interfaces.Store.record`."""
+        return self.record_all([visit], source=source)[0]
+
+    def record_all(
+        self, visits: Sequence[Visit], *, source: Source, budget: HostBudget = UNBOUNDED
+    ) -> tuple[Recorded, ...]:
+        """Write several visits in one transaction, in this order: all of them or none."""
         with self._writing() as db:
-            return record_visit(db, visit, source=source)
+            return tuple(record_visit(db, visit, source=source, budget=budget) for visit in visits)
 
     def record_file(
         self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime, verdict: Verdict | None = None
     ) -> Recorded:
         """Write one picture met in an archive; see `interfaces.Store.record_file`."""
         with self._writing() as db:
-            return record_archived(db, seen, source=source, locator=locator, now=now, verdict=verdict)
+            return record_archived(db, Archived(seen, locator, now, verdict), source=source)
+
+    def record_archive(
+        self,
+        pictures: Sequence[Archived],
+        *,
+        source: Source,
+        now: datetime,
+        host_files: Sequence[FetchedFile] = (),
+        cursor: Cursor | None = None,
+    ) -> tuple[Recorded, ...]:
+        """Write what was read of an archive, and how far it was read, in one transaction."""
+        with self._writing() as db:
+            recorded = tuple(record_archived(db, one, source=source) for one in pictures)
+            keep_host_files(db, host_files)
+            if cursor is not None:
+                write_cursor(db, source, cursor, now=now)
+        return recorded
+
+    def queue_list(self, rows: Sequence[ListedRow], *, source: Source, now: datetime, cursor: Cursor) -> int:
+        """Queue the addresses that rows of a list name, and note how far it was read, in one transaction.
+
+        Returns:
+            How many addresses were not known before.
+        """
+        with self._writing() as db:
+            queued = queue_rows(db, rows, source=source, now=now)
+            for url_id, url in queued.known:
+                sight_listed(db, url_id, url)
+            write_cursor(db, source, cursor, now=now)
+        return queued.added
 
     def erase(self, image_ids: Sequence[int], *, now: datetime) -> int:
         """Erase these pictures in one transaction; see `erasure.py` for what goes and what stays.
@@ -109,6 +143,13 @@ class CorpusStore(CodeReader):
             erased = erase_pictures(db, image_ids, now=now)
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
         return erased
+
+    def forget(self, *, before: datetime, now: datetime) -> tuple[int, int]:
+        """Delete what was not seen since then in one transaction; see `recrawl.forget`."""
+        with self._writing() as db:
+            forgotten = forget(db, before=before, now=now)
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        return forgotten
 
     # --- reading -----------------------------------------------------------------------------------------------
 
@@ -141,10 +182,25 @@ class CorpusStore(CodeReader):
         with self._lock:
             return said_on(self._db, url, at)
 
+    def known_at(self, url: str, *, kinds: int) -> KnownPicture | None:
+        """The picture that was seen last at this address; see `recrawl.known_at`."""
+        with self._lock:
+            return known_at(self._db, url, kinds=kinds)
+
+    def host_file(self, url: str, *, since: datetime) -> FetchedFile | None:
+        """A small file as it was fetched since then; see `recrawl.host_file`."""
+        with self._lock:
+            return host_file(self._db, url, since=since)
+
     def evidence_body(self, digest: str) -> bytes | None:
         """The bytes of a file in `Said.files`; see `interfaces.Store.evidence_body`."""
         with self._lock:
             return stored_body(self._db, digest)
+
+    def cursor(self, source: Source, file: str) -> Cursor | None:
+        """How far this file of a source was read. None: it is not known."""
+        with self._lock:
+            return read_cursor(self._db, source, file)
 
     def counts(self) -> Counts:
         """Facts about all that is recorded."""
@@ -166,21 +222,8 @@ class CorpusStore(CodeReader):
 
     def sources(self) -> tuple[SourceFacts, ...]:
         """Every source with what it holds, oldest first."""
-        rows = self._rows(
-            "SELECT source.source_id, name, kind, source.first_seen, COUNT(DISTINCT image_id), COUNT(sighting_id), "
-            "MAX(last_seen) FROM source LEFT JOIN sighting USING (source_id) GROUP BY source.source_id ORDER BY 1",
-            (),
-        )
-        return tuple(
-            SourceFacts(
-                source=Source(id=str(source_id), name=name, kind=kind),
-                images=images,
-                sightings=sightings,
-                first_seen=parse_utc(first),
-                last_seen=parse_utc(last) if last else None,
-            )
-            for source_id, name, kind, first, images, sightings, last in rows
-        )
+        with self._lock:
+            return source_facts(self._db)
 
     def version(self) -> int:
         """Changes when this or another process committed (SQLite's `data_version` counts the others only)."""
@@ -245,7 +288,7 @@ class _Writing:
 
 _SIGHTINGS = """
 SELECT sighting.image_id, image_url.url, page_url.url, caption, source.source_id, source.name, source.kind, locator,
-       sighting.first_seen, sighting.last_seen, verdict.document
+       sighting.first_seen, sighting.last_seen, verdict.document, gone_since
 FROM sighting
 JOIN source ON source.source_id = sighting.source_id
 LEFT JOIN url AS image_url ON image_url.url_id = sighting.image_url_id
@@ -279,7 +322,7 @@ def _counts(row: Sequence[Any]) -> Counts:
 
 
 def _sighting(fields: Sequence[Any]) -> Sighting:
-    image_url, page_url, caption, source_id, name, kind, locator, first_seen, last_seen, verdict = fields
+    image_url, page_url, caption, source_id, name, kind, locator, first_seen, last_seen, verdict, gone_since = fields
     return Sighting(
         image_url=image_url,
         page_url=page_url,
@@ -289,4 +332,5 @@ def _sighting(fields: Sequence[Any]) -> Sighting:
         first_seen=parse_utc(first_seen),
         last_seen=parse_utc(last_seen),
         verdict=json.loads(verdict) if verdict else {},
+        gone_since=parse_utc(gone_since) if gone_since else None,
     )

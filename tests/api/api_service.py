@@ -19,20 +19,10 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from checker.fingerprint import Depth, fingerprint_file
 from checker.fingerprint.robust import RobustModel
-from checker.model import (
-    Finding,
-    FoundLink,
-    Locator,
-    Outcome,
-    Picture,
-    PictureSeen,
-    Stance,
-    Use,
-    Verdict,
-    Visit,
-)
+from checker.model import Finding, Locator, Picture, Stance, Use, Verdict
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.visits import FoundLink, Outcome, PictureSeen, Visit
 
 IMAGES = Path(__file__).resolve().parents[2] / "fixtures" / "images"
 SEEN = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

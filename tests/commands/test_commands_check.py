@@ -17,9 +17,10 @@ from PIL import Image, ImageOps
 
 from checker.fingerprint import Depth, fingerprint_file
 from checker.fingerprint.robust import RobustModel
-from checker.model import Locator, Picture, PictureSeen
+from checker.model import Locator, Picture
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 
 @pytest.fixture

@@ -21,21 +21,19 @@ from checker.model import (
     CodeKind,
     Fingerprint,
     Locator,
-    Outcome,
     Picture,
-    PictureSeen,
     Sha256,
     Stance,
     Use,
     Variant,
     Verdict,
-    Visit,
 )
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts
 from checker.records.folder import DataFolder
 from checker.records.interfaces import IndexState
 from checker.settings import Settings
+from checker.visits import Outcome, PictureSeen, Visit
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SSCD512 = CodeKind("sscd512", "1-240436cc531e", 512)

@@ -81,11 +81,30 @@ def test_a_picture_that_is_gone_was_last_seen_when_it_was_there(bench: Bench, st
     bench.web.page(PAGE, '<img src="/a.jpg">')
     bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
     bench.crawl()
-    before = bench.sightings()
+    (before,) = bench.sightings()
     change(bench, f"{PAGE}a.jpg")
     bench.web.answer(f"{PAGE}a.jpg", status)
     assert bench.crawl(refresh=True).failed == {f"http-{status}": 1}
-    assert bench.sightings() == before
+    (after,) = bench.sightings()
+    assert replace(after, gone_since=None) == before
+    assert after.gone_since is not None
+    assert after.gone_since - before.last_seen >= timedelta(days=1)
+    assert where(bench, "rocket") == [(0, True)]
+    change(bench, f"{PAGE}a.jpg")
+    bench.crawl(refresh=True)
+    assert bench.sightings()[0].gone_since == after.gone_since  # the first day on which it was not there
+
+
+def test_a_picture_that_came_back_is_not_gone(bench: Bench) -> None:
+    bench.web.page(PAGE, '<img src="/a.jpg">')
+    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
+    bench.crawl()
+    change(bench, f"{PAGE}a.jpg")
+    bench.crawl(refresh=True)
+    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
+    bench.crawl(refresh=True)
+    assert [sighting.gone_since for sighting in bench.sightings()] == [None]
+    assert where(bench, "rocket") == [(1, False)]
 
 
 def test_a_picture_that_was_replaced_leaves_the_old_sighting_as_it_was(bench: Bench) -> None:
@@ -97,7 +116,8 @@ def test_a_picture_that_was_replaced_leaves_the_old_sighting_as_it_was(bench: Be
     bench.web.file(f"{PAGE}a.jpg", bench.pictures["coins"])
     bench.crawl(refresh=True)
     old, new = bench.sightings()
-    assert old == before
+    assert replace(old, gone_since=None) == before
+    assert old.gone_since == new.first_seen
     assert new.first_seen - old.last_seen >= timedelta(days=1)
 
 

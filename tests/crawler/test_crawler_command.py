@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
@@ -44,6 +45,14 @@ def run(command: list[str]) -> subprocess.CompletedProcess[str]:
 
 def start(command: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+
+
+def recorded(data: Path, pictures: int) -> None:
+    """Wait until the crawl has recorded so many: it reads and writes while it goes on asking."""
+    with DataFolder.open(data, create=False) as folder:
+        until_s = time.monotonic() + 30
+        while folder.store.counts().images < pictures:
+            assert time.monotonic() < until_s
 
 
 def put_gallery(server: LocalWeb, images: Path, count: int = 8) -> list[str]:
@@ -94,6 +103,8 @@ def test_failed_addresses_give_exit_code_1_and_are_counted(server: LocalWeb, tmp
         "new": 0,
         "disallowed": 0,
         "failed": {"blocked-address": 2, "http-404": 1},
+        "parked": [],
+        "waiting": 0,
     }
 
 
@@ -136,6 +147,7 @@ def test_after_kill_9_nothing_that_was_recorded_is_fetched_again(
     reached, go_on = _hold_at(server, f"/{names[4]}")
     process = start(arguments(server, tmp_path / "data"))
     assert reached.wait(30)
+    recorded(tmp_path / "data", 4)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     go_on.set()
@@ -173,6 +185,7 @@ def test_a_second_ctrl_c_stops_at_once_with_130(server: LocalWeb, images: Path, 
     reached, go_on = _hold_at(server, f"/{names[2]}")
     process = start(arguments(server, tmp_path / "data"))
     assert reached.wait(30)
+    recorded(tmp_path / "data", 2)
     process.send_signal(signal.SIGINT)
     assert process.stderr
     process.stderr.readline()

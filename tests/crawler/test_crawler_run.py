@@ -305,7 +305,7 @@ def test_a_picture_that_was_opted_out_gets_no_code(bench: Bench) -> None:
 
 def test_signed_addresses_and_passwords_are_not_stored(bench: Bench) -> None:
     bench.web.page(PAGE, '<img src="https://me:secret@a.example/a.jpg?v=1&X-Amz-Signature=abc">')
-    bench.web.file(f"{PAGE}a.jpg?v=1", bench.pictures["rocket"])
+    bench.web.file(f"{PAGE}a.jpg?v=1&X-Amz-Signature=abc", bench.pictures["rocket"])
     bench.crawl()
     assert [sighting.image_url for sighting in bench.sightings()] == [f"{PAGE}a.jpg?v=1"]
 
@@ -317,4 +317,22 @@ def test_tdmrep_is_fetched_once_a_host_and_heeded(bench: Bench) -> None:
     bench.web.file(f"{PAGE}.well-known/tdmrep.json", b'[{"location": "/a.jpg", "tdm-reservation": 1}]')
     bench.crawl()
     assert [asked.url for asked in bench.web.asked].count(f"{PAGE}.well-known/tdmrep.json") == 1
-    assert [sighting.verdict["tdm"] for sighting in bench.sightings()] == ["deny", "unspecified"]
+    said = {sighting.image_url: sighting.verdict["tdm"] for sighting in bench.sightings()}
+    assert said == {f"{PAGE}a.jpg": "deny", f"{PAGE}b.jpg": "unspecified"}
+
+
+def test_the_sitemaps_that_robots_txt_names_are_read_and_lead_to_pages_and_pictures(bench: Bench) -> None:
+    bench.web.robots("https://a.example", "Sitemap: https://a.example/map.xml\nSitemap: https://else.example/map.xml\n")
+    bench.web.page(PAGE, "nothing")
+    bench.web.page(f"{PAGE}hidden", "nothing either")
+    sitemap = f"""<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"
+        xmlns:image="http://www.google.com/schemas/sitemap-image/1.1"><url><loc>{PAGE}hidden</loc>
+        <image:image><image:loc>{PAGE}a.jpg</image:loc><image:caption>A rocket</image:caption></image:image>
+        </url></urlset>"""
+    bench.web.file(f"{PAGE}map.xml", sitemap.encode(), headers=[("Content-Type", "text/plain")])
+    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
+    tally = bench.crawl()
+    assert (tally.pages, tally.images) == (3, 1)
+    assert "https://else.example/map.xml" not in bench.web.urls()
+    (sighting,) = bench.sightings()
+    assert (sighting.page_url, sighting.caption) == (f"{PAGE}hidden", "A rocket")

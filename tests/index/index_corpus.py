@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sqlite_utils import Database
 
-from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, PictureSeen, Sha256
+from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, Sha256
 from checker.records.folder import CORPUS_FILE, DataFolder
 from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
+from checker.visits import PictureSeen
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SSCD512 = CodeKind("sscd512", "1-240436cc531e", 512)

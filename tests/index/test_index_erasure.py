@@ -17,10 +17,11 @@ from checker.index.build import build
 from checker.index.live import LiveIndex, kind_folder
 from checker.index.segment import Segment
 from checker.index.verify import Verified, verify
-from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, PictureSeen, Sha256, Variant
+from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, Sha256, Variant
 from checker.records.folder import CORPUS_FILE, DataFolder
 from checker.records.registry import REGISTRY_FILE
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 SETTINGS = Settings()
 

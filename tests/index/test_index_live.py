@@ -24,10 +24,11 @@ from index_corpus import (
 from checker.hamming import distances, to_columns
 from checker.index.build import build
 from checker.index.live import LiveIndex
-from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, PictureSeen, Sha256, Variant
+from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, Sha256, Variant
 from checker.records.folder import DataFolder
 from checker.records.interfaces import NearAnswer
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 CODES = st.lists(st.binary(min_size=32, max_size=32), max_size=20)
 KINDS = st.sampled_from([PHASH256, SSCD512])

@@ -12,9 +12,10 @@ from checker.index.build import build
 from checker.index.halves import half_codes
 from checker.index.live import kind_folder
 from checker.index.private import open_half_codes
-from checker.model import PHASH256, Fingerprint, Locator, Picture, PictureSeen, Sha256, Variant
+from checker.model import PHASH256, Fingerprint, Locator, Picture, Sha256, Variant
 from checker.records.folder import DataFolder
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 SETTINGS = Settings()
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from checker.fingerprint import Depth, fingerprint_bytes
-from checker.model import Locator, Picture, PictureSeen
+from checker.model import Locator, Picture
 from checker.records.folder import DataFolder
 from checker.report import Match, Report
 from checker.settings import Settings
+from checker.visits import PictureSeen
 
 NOW = datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
 WITHOUT, WITH = Settings(robust="off"), Settings(robust="on")

@@ -5,23 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from checker.model import (
-    PHASH256,
-    FetchedFile,
-    Finding,
-    Fingerprint,
-    FoundLink,
-    Outcome,
-    Picture,
-    PictureSeen,
-    Sha256,
-    Stance,
-    Use,
-    Verdict,
-    Visit,
-)
+from checker.model import PHASH256, Finding, Fingerprint, Picture, Sha256, Stance, Use, Verdict
 from checker.records.evidence import StoredFile
 from checker.records.folder import DataFolder
+from checker.visits import FetchedFile, FoundLink, Outcome, PictureSeen, Visit
 
 DAY = timedelta(days=1)
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, PictureSeen, Sha256, Variant
+from checker.model import PHASH256, CodeKind, Fingerprint, Locator, Picture, Sha256, Variant
 from checker.records import code_reader
 from checker.records.folder import DataFolder
 from checker.records.interfaces import CodeBlock
+from checker.visits import PictureSeen
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SSCD512 = CodeKind("sscd512", "1-240436cc531e", 512)

@@ -10,26 +10,13 @@ from pathlib import Path
 import pytest
 from sqlite_utils.migrations import Migrations
 
-from checker.model import (
-    PHASH256,
-    Box,
-    CodeKind,
-    Fingerprint,
-    FoundLink,
-    Locator,
-    Outcome,
-    Picture,
-    PictureSeen,
-    Sha256,
-    Tiles,
-    Variant,
-    Visit,
-)
+from checker.model import PHASH256, Box, CodeKind, Fingerprint, Locator, Picture, Sha256, Tiles, Variant
 from checker.records.codes import pack_box, unpack_box
 from checker.records.database import Durability, open_database
 from checker.records.folder import CORPUS_FILE, DataFolder
 from checker.records.interfaces import CodeRow, StoredTiles
-from checker.records.schema import m001_everything_seen
+from checker.records.schema import CORPUS, m001_everything_seen
+from checker.visits import FoundLink, Outcome, PictureSeen, Visit
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SSCD512 = CodeKind("sscd512", "1-240436cc531e", 512)
@@ -227,5 +214,5 @@ def test_a_folder_of_the_first_version_opens_keeps_its_code_and_takes_more(tmp_p
             assert whole.code_id == 5 < part.code_id
             assert (part.bits, part.crop) == (PART.bits, INNER)
             assert folder.store.tiles_of([7])[7].crop == INNER
-            assert folder.store._rows("PRAGMA user_version", ())[0][0] == 4
+            assert folder.store._rows("PRAGMA user_version", ())[0][0] == len(CORPUS._migrations)
             assert folder.store._rows("PRAGMA integrity_check", ()) == [("ok",)]

@@ -20,20 +20,17 @@ from checker.model import (
     CodeKind,
     Finding,
     Fingerprint,
-    FoundLink,
     Locator,
-    Outcome,
     Picture,
-    PictureSeen,
     Sha256,
     Stance,
     Tiles,
     Use,
     Variant,
     Verdict,
-    Visit,
 )
 from checker.records.folder import CORPUS_FILE, DataFolder
+from checker.visits import FoundLink, Outcome, PictureSeen, Visit
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(hours=1)

@@ -32,9 +32,9 @@ from evidence_visits import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checker.model import FetchedFile, FoundLink, Outcome
 from checker.records.evidence import BODY_BYTES_MAX, SIGHTINGS_MAX
 from checker.records.folder import DataFolder
+from checker.visits import FetchedFile, FoundLink, Outcome
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from checker.model import FoundLink, Outcome, Visit
 from checker.records.folder import DataFolder
 from checker.records.frontier import _LEASE
+from checker.visits import FoundLink, Outcome, Visit
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOST = "http://gallery.localhost:8001"
