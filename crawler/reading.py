@@ -5,7 +5,7 @@ Nothing here asks the network or the records, and nothing decides what becomes o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from checker.fingerprint import fingerprint_bytes
 from checker.fingerprint.decode import Decoder
@@ -14,7 +14,7 @@ from checker.settings import Settings
 from checker.signals.embedded import read_picture
 from checker.signals.read import Evidence, read_findings
 from checker.signals.verdict import combine, with_doubt
-from crawler.discover import Scope, read_links
+from crawler.discover import Scope, headers_say_nofollow, is_sitemap, read_links
 from crawler.jobs import PageJob, PageRead, PictureJob, PictureRead
 from crawler.settings import AGENT_TOKEN, CrawlSettings
 
@@ -31,8 +31,16 @@ class Reading:
         """What was said of a page, what it says of its pictures, and the addresses on it."""
         evidence, body = job.evidence, job.evidence.html or b""
         says = Evidence(url=evidence.url, html=body, page_headers=evidence.headers)
+        if is_sitemap(body, job.content_type):
+            # It has no tags, and a noindex in its header keeps the list itself out of results, not its pictures.
+            evidence, says = replace(evidence, html=None), Evidence(url=evidence.url)
         links = read_links(
-            body, page_url=evidence.url, content_type=job.content_type, scope=self.scope, settings=self.limits
+            body,
+            page_url=evidence.url,
+            content_type=job.content_type,
+            scope=self.scope,
+            settings=self.limits,
+            follow=not headers_say_nofollow(evidence.headers),
         )
         return PageRead(
             findings=read_findings(evidence, agent=AGENT_TOKEN, now=job.now),

@@ -296,6 +296,7 @@ def _together(verdict: Verdict, said: tuple[Finding, ...]) -> Verdict:
 
 def _storable(link: FoundLink) -> FoundLink:
     url = storable(link.url)
+    link = replace(link, shown_on=storable(link.shown_on) if link.shown_on else None)
     return link if url == link.url else replace(link, url=url, ask_url=link.url)
 
 

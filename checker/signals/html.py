@@ -12,7 +12,6 @@ Source: Google Search Central, robots meta tag; TDMRep 2026-06-18; HTML Living S
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +19,7 @@ from datetime import datetime
 from selectolax.lexbor import LexborHTMLParser
 
 from checker.model import Finding
+from checker.signals.markup import readable_end, tamed
 from checker.signals.robots_tags import VERSION as ROBOTS_TAG_VERSION
 from checker.signals.robots_tags import read_robots_tag
 from checker.signals.statements import clipped, findings_of
@@ -27,11 +27,6 @@ from checker.signals.statements import clipped, findings_of
 HTML_BYTES_MAX = 5 * 2**20
 """Read from a page at most, in bytes. Google reads 2 MiB of a page, Common Crawl keeps 5."""
 
-START_TAGS_MAX = 40_000
-"""Each of them may cost a walk up through all that are open (500,000 nested <div> kept the parser busy for minutes;
-40,000 take 1.8 s). The largest pages of ordinary sites hold some 20,000."""
-
-_START_TAG = re.compile(rb"<[a-zA-Z]")
 _RSL_TYPE = "application/rsl+xml"
 LICENCE_PLACES = ("link to a licence in the page", "licence in the page")
 """How `rsl_pointers` names the places of a page."""
@@ -64,11 +59,10 @@ def read_page(html: bytes) -> PageTags:
     html = html[:HTML_BYTES_MAX]
     if html.startswith((b"\xff\xfe", b"\xfe\xff")):
         html = html.decode("utf-16", "replace").encode("utf-8", "replace")
-    parsed = bounded(html)
-    html, cut = parsed, cut or len(parsed) < len(html)
+    cut = cut or readable_end(html) < len(html)
     metas: list[tuple[str, str]] = []
     licences: list[str] = []
-    for node in LexborHTMLParser(html).css("meta, link, script"):
+    for node in LexborHTMLParser(tamed(html)).css("meta, link, script"):
         attributes = node.attributes
         if node.tag == "meta":
             name, content = attributes.get("name"), attributes.get("content")
@@ -77,14 +71,6 @@ def read_page(html: bytes) -> PageTags:
         elif (attributes.get("type") or "").partition(";")[0].strip().lower() == _RSL_TYPE:
             licences.append(attributes.get("href") or attributes.get("src") or "inline")
     return PageTags(tuple(metas), tuple(licences), cut)
-
-
-def bounded(html: bytes) -> bytes:
-    """The start of a page (UTF-8) that holds no more start tags than a parser can be given."""
-    for count, start_tag in enumerate(_START_TAG.finditer(html)):
-        if count == START_TAGS_MAX:
-            return html[: start_tag.start()]
-    return html
 
 
 def reaches_pictures(finding: Finding) -> bool:

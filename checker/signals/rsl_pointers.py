@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import ada_url
 from selectolax.lexbor import LexborHTMLParser
 
-from checker.signals.html import HTML_BYTES_MAX, PageTags, bounded
+from checker.signals.html import HTML_BYTES_MAX, PageTags
+from checker.signals.markup import tamed
 from checker.signals.robots import RobotsFile
 from checker.signals.rsl_document import host_of, is_absolute
 from checker.signals.statements import clipped
@@ -125,7 +126,7 @@ def _of_page(page: bytes | PageTags, base: str, *, grants: bool) -> Iterator[Poi
     html = page[:HTML_BYTES_MAX]
     if html.startswith((b"\xff\xfe", b"\xfe\xff")):
         html = html.decode("utf-16", "replace").encode("utf-8", "replace")
-    for node in LexborHTMLParser(bounded(html)).css("link, script"):
+    for node in LexborHTMLParser(tamed(html)).css("link, script"):
         attributes = node.attributes
         if not _is_rsl(attributes.get("type") or ""):
             continue

@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from selectolax.lexbor import LexborHTMLParser
 
+from checker.signals.markup import tamed
 from crawler.discover.html import candidates
 from crawler.discover.links import LESSER, Candidate, FoundAs, clipped, ends_like_picture, resolve
-from crawler.discover.markup import tamed
 from crawler.discover.records import Field, Record, read_records
 from crawler.settings import CrawlSettings
 

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from selectolax.lexbor import LexborHTMLParser
 
+from checker.signals.markup import tamed
 from checker.visits import FoundLink
 from crawler.addresses import join
 from crawler.discover.elements import Attributes, Page, of_element
 from crawler.discover.links import FIRST, LESSER, Candidate, FoundAs, Scope, clipped, collect
-from crawler.discover.markup import tamed
 from crawler.discover.nofollow import meta_says_nofollow
 from crawler.discover.text import decode_text
 from crawler.settings import CrawlSettings

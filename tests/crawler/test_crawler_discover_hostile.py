@@ -11,7 +11,7 @@ import pytest
 from discovered import links, read
 from hibs_command import CHECKOUT
 
-from crawler.discover.markup import ATTRIBUTES_MAX, START_TAGS_MAX, TAGS_MAX, tamed
+from checker.signals.markup import ATTRIBUTES_MAX, START_TAGS_MAX, TAGS_MAX, tamed
 from crawler.discover.records import FIELDS_MAX, RECORDS_MAX, read_records
 
 MIB = 2**20

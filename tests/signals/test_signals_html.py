@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from checker.model import Stance, Use
-from checker.signals.html import START_TAGS_MAX, read_page
+from checker.signals.html import read_page
+from checker.signals.markup import START_TAGS_MAX
 from checker.signals.read import Evidence, read_signals
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
