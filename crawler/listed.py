@@ -34,7 +34,10 @@ def make_list_plan(manners: Manners) -> Plan:
         InputError: there is nobody to write to, or the pause is too short for the hosts of others.
     """
     settings = replace(CrawlSettings(), contact=check_contact(manners.contact), pages_max=0, images_max=2**62)
-    if not manners.contact and not manners.opened:
+    opened = parse_opened(manners.opened)
+    # Without a contact the guard lets nothing through but what was opened, and that has to be this machine.
+    local = not manners.contact
+    if local and not (opened and all(ip.is_loopback for ip, _ in opened)):
         raise InputError(
             "the pictures of a list are fetched from their sites, which needs somebody to write to: "
             "give --contact MAIL-OR-URL or set HIBS_CONTACT"
@@ -42,15 +45,13 @@ def make_list_plan(manners: Manners) -> Plan:
     delay_s, most_s, least_s = manners.delay_s, settings.retry_after_max_s, settings.delay_min_s
     if delay_s is not None and not 0 <= delay_s <= most_s:
         raise InputError(f"--delay {delay_s:g} is no pause; give seconds from 0 to {most_s:g}")
-    # Without a contact the guard lets nothing through but what was opened on this machine.
-    local = not manners.contact
     if delay_s is not None and delay_s < least_s and not local:
         raise InputError(
             f"--delay {delay_s:g} is too short for the hosts of others; give at least {least_s:g} "
             "(less only without --contact, for addresses opened with --allow-address 127.0.0.1:PORT)"
         )
     settings = replace(settings, delay_min_s=max(least_s, delay_s or 0.0), delay_local_s=delay_s if local else None)
-    guard = Guard(opened=parse_opened(manners.opened), public=not local)
+    guard = Guard(opened=opened, public=not local)
     return Plan(start=(), settings=settings, guard=guard, scope=Scope(frozenset()))
 
 

@@ -14,7 +14,7 @@ from checker.settings import Settings
 from checker.signals.embedded import read_picture
 from checker.signals.read import Evidence, read_findings
 from checker.signals.verdict import combine, with_doubt
-from crawler.discover import Scope, headers_say_nofollow, is_sitemap, read_links
+from crawler.discover import Scope, ascii_readable, headers_say_nofollow, is_sitemap, read_links
 from crawler.jobs import PageJob, PageRead, PictureJob, PictureRead
 from crawler.settings import AGENT_TOKEN, CrawlSettings
 
@@ -30,7 +30,8 @@ class Reading:
     def page(self, job: PageJob) -> PageRead:
         """What was said of a page, what it says of its pictures, and the addresses on it."""
         evidence, body = job.evidence, job.evidence.html or b""
-        says = Evidence(url=evidence.url, html=body, page_headers=evidence.headers)
+        evidence = replace(evidence, html=ascii_readable(body, job.content_type))
+        says = Evidence(url=evidence.url, html=evidence.html, page_headers=evidence.headers)
         if is_sitemap(body, job.content_type):
             # It has no tags, and a noindex in its header keeps the list itself out of results, not its pictures.
             evidence, says = replace(evidence, html=None), Evidence(url=evidence.url)

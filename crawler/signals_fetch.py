@@ -16,6 +16,7 @@ from checker.errors import RemoteError
 from checker.settings import Settings
 from checker.signals.read import Evidence, RobotsFetch, licences_of
 from crawler.addresses import join, storable
+from crawler.discover import ascii_readable
 from crawler.evidence import as_fetch, evidence_of
 from crawler.fetch import Ask, Fetched, Head, HttpFetcher, NotFetched
 from crawler.guard import Guard
@@ -80,7 +81,7 @@ async def _fetch(url: str, sites: Sites) -> Evidence:
         return evidence_of(reached.url, reached.robots, None)
     head, body = _answered(reached)
     files = await sites.files(reached.url)
-    page = body if head and is_page(head) else None
+    page = ascii_readable(body, head.get("Content-Type")) if head and body is not None and is_page(head) else None
     evidence = evidence_of(
         reached.url, reached.robots, head, files=files, html=page, image=body if page is None else None
     )

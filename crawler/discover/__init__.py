@@ -13,5 +13,14 @@ from crawler.discover.documents import is_sitemap, may_hold_links, read_links
 from crawler.discover.html import find_links
 from crawler.discover.links import Scope
 from crawler.discover.nofollow import headers_say_nofollow
+from crawler.discover.text import ascii_readable
 
-__all__ = ["Scope", "find_links", "headers_say_nofollow", "is_sitemap", "may_hold_links", "read_links"]
+__all__ = [
+    "Scope",
+    "ascii_readable",
+    "find_links",
+    "headers_say_nofollow",
+    "is_sitemap",
+    "may_hold_links",
+    "read_links",
+]

@@ -26,6 +26,14 @@ def decode_text(body: bytes, charset: str) -> str:
     return str(webencodings.decode(body, named, "replace")[0])
 
 
+def ascii_readable(body: bytes, content_type: str) -> bytes:
+    """The page in an encoding in which words of ASCII can be read: UTF-16 by its header alone becomes UTF-8."""
+    named = webencodings.lookup(charset_of(content_type))
+    if named is None or not named.name.startswith("utf-16"):
+        return body
+    return decode_text(body, named.name).encode("utf-8", "replace")
+
+
 def charset_of(content_type: str) -> str:
     """The charset of a Content-Type; empty: none is named."""
     match = _CHARSET.search(content_type[:1000])

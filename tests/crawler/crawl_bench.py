@@ -82,8 +82,10 @@ class Bench:
         return asyncio.run(run())
 
     def sightings(self) -> list[Sighting]:
+        """By address: pictures are read several at once, so their order is not that of the page."""
         found = self.folder.store.sightings_of(list(range(1, 100)))
-        return [sighting for image_id in sorted(found) for sighting in found[image_id]]
+        sightings = [sighting for image_id in sorted(found) for sighting in found[image_id]]
+        return sorted(sightings, key=lambda sighting: sighting.image_url or "")
 
     def coded(self) -> int:
         """How many pictures can be found by a code, of whichever of their parts."""

@@ -127,3 +127,12 @@ def test_what_the_site_said_on_a_day_can_be_answered_later(bench: Bench) -> None
     assert robots.digest is not None
     assert store.evidence_body(robots.digest) == b"User-agent: *\nContent-Usage: train-ai=n\nAllow: /\n"
     assert not any(file.digest for file in then.files if file.url == f"{PAGE}a.jpg"), "no trace of a picture's bytes"
+
+
+def test_a_page_that_only_its_header_calls_utf_16_is_heard(bench: Bench) -> None:
+    """Encoding Standard: the transport's name for it counts. The words of such a page are not readable as ASCII."""
+    page = '<meta name="robots" content="noindex"><img src="/a.jpg">'.encode("utf-16-le")
+    bench.web.file(PAGE, page, headers=[("Content-Type", "text/html; charset=utf-16le")])
+    bench.web.file(f"{PAGE}a.jpg", bench.pictures["rocket"])
+    tally = bench.crawl()
+    assert (tally.images, len(tally.disallowed)) == (0, 1)
