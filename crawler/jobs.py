@@ -45,6 +45,8 @@ class PageJob:
     """With the page in `html` and as what is asked about."""
     content_type: str
     now: datetime
+    depth: int = 0
+    """Links from a start address to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ def packed(job: PageJob | PictureJob) -> list[bytes]:
         "job": "page",
         "content_type": job.content_type,
         "now": job.now.isoformat(),
+        "depth": job.depth,
         "evidence": _packed_evidence(job.evidence, blobs),
     }
     return message(document, blobs)
@@ -126,6 +129,7 @@ def unpacked(document: Mapping[str, Any], blobs: bytes) -> PageJob | PictureJob:
         evidence=_evidence(document["evidence"], take),
         content_type=document["content_type"],
         now=datetime.fromisoformat(document["now"]),
+        depth=document["depth"],
     )
 
 

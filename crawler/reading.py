@@ -42,6 +42,7 @@ class Reading:
             scope=self.scope,
             settings=self.limits,
             follow=not headers_say_nofollow(evidence.headers),
+            indexes=max(0, job.depth - 1),  # robots.txt names sitemaps one link from the start
         )
         return PageRead(
             findings=read_findings(evidence, agent=AGENT_TOKEN, now=job.now),

@@ -110,7 +110,9 @@ SCHEMES = (
     _Scheme(
         "Session identifiers: Jakarta Servlet 7.1.3 (jsessionid), php.net session.name, "
         "OWASP Session Management Cheat Sheet, 'Session ID Name Fingerprinting'",
-        names=_set("jsessionid phpsessid oscsid zenid xtcsid aspsessionid cfid cftoken sessionid sessid sessiontoken sessionkey"),
+        names=_set(
+            "jsessionid phpsessid oscsid zenid xtcsid aspsessionid cfid cftoken sessionid sessid sessiontoken sessionkey"
+        ),
     ),
     _Scheme(
         "Keys and passwords by the names that OWASP, 'Information exposure through query strings in URL', and the "

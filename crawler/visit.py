@@ -29,6 +29,7 @@ from checker.signals.verdict import combine, with_doubt
 from checker.visits import FetchedFile, FoundLink, Outcome, Visit
 from crawler.addresses import host_of, join, storable
 from crawler.discover import Scope, may_hold_links
+from crawler.discover.links import FoundAs
 from crawler.endings import Endings, index_reason, seen
 from crawler.endless import Endless
 from crawler.evidence import evidence_of, fetched_files
@@ -257,7 +258,7 @@ class Visitor:
             outcome = Outcome.FAILED if lease.depth == 0 else Outcome.DONE
             return (self._end.ended(lease, outcome, "not-a-page", status=head.status),)
         try:
-            read = await self._reader.page(PageJob(evidence, head.get("Content-Type"), self._clock.now()))
+            read = await self._reader.page(PageJob(evidence, head.get("Content-Type"), self._clock.now(), lease.depth))
         except ReaderFailedError:
             return (self._end.ended(lease, Outcome.FAILED, READER_FAILED, status=head.status),)
         verdict, says = with_doubt(combine(read.findings)), with_doubt(combine(read.says))
@@ -271,7 +272,7 @@ class Visitor:
         """What the robots.txt of a start address names as sitemaps, as far as they lie within the crawl."""
         found = (join(address, "") for address in parse_robots(reached.robots.body).sitemaps[:_SITEMAPS_MAX])
         return tuple(
-            FoundLink(url, "page", "robots.txt sitemap") for url in found if url and self._scope.takes_page(url)
+            FoundLink(url, "page", FoundAs.ROBOTS_SITEMAP.value) for url in found if url and self._scope.takes_page(url)
         )
 
     def _followed(self, links: tuple[FoundLink, ...], depth: int) -> tuple[FoundLink, ...]:

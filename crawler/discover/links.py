@@ -41,6 +41,7 @@ class FoundAs(StrEnum):
     OBJECT = "object data"
     BACKGROUND = "background"
     CSS_URL = "css url"
+    ROBOTS_SITEMAP = "robots.txt sitemap"
     SITEMAP = "sitemap"
     SITEMAP_INDEX = "sitemap index"
     SITEMAP_IMAGE = "sitemap image"

@@ -44,7 +44,11 @@ def test_a_folder_is_recorded_by_relative_path_and_name(dataset: Path, tmp_path:
     assert done.exit_code == 0, done.output
     document = json.loads(done.stdout)
     assert document.pop("seconds") >= 0
-    assert document == {"recorded": 3, "new": 2, "plain": 0, "opted_out": 0, "unreadable": 0}
+    assert document == {
+        **{"recorded": 3, "new": 2, "plain": 0, "opted_out": 0, "unreadable": 0, "failed": {}},
+        **{"files": 1, "files_unchanged": 0, "sha256_differs": 0, "not_downloaded": 0, "erased": 0},
+        **{"host_files": 0, "listed": 0, "queued": 0, "fetched": None},
+    }
     with DataFolder.open(tmp_path / "data", create=False) as folder:
         found = folder.store.sightings_of(range(9))
         files = [[s.locator.file for s in found[image_id] if s.locator] for image_id in sorted(found)]
@@ -53,13 +57,31 @@ def test_a_folder_is_recorded_by_relative_path_and_name(dataset: Path, tmp_path:
         assert (sighting.image_url, sighting.source.name, sighting.source.kind) == (None, "dataset", "folder")
 
 
-def test_a_second_run_adds_nothing_twice(dataset: Path, tmp_path: Path) -> None:
+def test_a_second_run_has_nothing_to_do_and_a_third_adds_nothing_twice(dataset: Path, tmp_path: Path) -> None:
     ingest(dataset, "--data", tmp_path / "data", "--source", "first release")
     again = ingest(dataset, "--data", tmp_path / "data", "--source", "first release")
-    assert again.stdout.startswith("3 pictures recorded (0 new), 0 unreadable, ")
+    assert again.stdout == "nothing new: 1 file read before; --refresh reads everything again\n"
+    anew = ingest(dataset, "--data", tmp_path / "data", "--source", "first release", "--refresh")
+    assert anew.stdout.startswith("3 pictures recorded (0 new), 0 unreadable, ")
     with DataFolder.open(tmp_path / "data", create=False) as folder:
         counts = folder.store.counts()
         assert (counts.images, counts.sightings, counts.sources) == (2, 3, 1)
+
+
+def test_a_folder_with_one_more_picture_is_read_again(dataset: Path, images: Path, tmp_path: Path) -> None:
+    ingest(dataset, "--data", tmp_path / "data")
+    shutil.copy(images / "coins.jpg", dataset / "coins.jpg")
+    assert ingest(dataset, "--data", tmp_path / "data").stdout.startswith("4 pictures recorded (1 new), 0 unreadable, ")
+
+
+def test_pictures_that_are_named_one_by_one_are_recorded_together(dataset: Path, tmp_path: Path) -> None:
+    done = ingest(dataset / "a.JPG", dataset / "again.jpg", dataset / "b", "--data", tmp_path / "data", "--json")
+    document = json.loads(done.stdout)
+    assert (document["recorded"], document["files"]) == (3, 2)
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        found = folder.store.sightings_of(range(9)).values()
+        places = sorted((s.source.name, s.locator.file) for one in found for s in one if s.locator)
+        assert places == [("b", "deep/cat.jpg"), ("dataset", "a.JPG"), ("dataset", "again.jpg")]
 
 
 def test_names_of_any_bytes_are_recorded(images: Path, tmp_path: Path) -> None:
@@ -92,6 +114,18 @@ def test_unreadable_files_are_named_and_the_rest_is_recorded(dataset: Path, imag
     assert f"{dataset / 'empty.png'}: " in done.stderr
 
 
+def test_of_many_unreadable_files_twenty_are_named_and_the_rest_is_counted_by_reason(
+    dataset: Path, tmp_path: Path
+) -> None:
+    for number in range(30):
+        (dataset / f"{number:02}.jpg").write_bytes(b"" if number % 3 else b"no picture at all")
+    done = ingest(dataset, "--data", tmp_path / "data")
+    lines = done.stderr.splitlines()
+    assert (len(lines), done.exit_code) == (21, 1)
+    assert lines[0].startswith(f"{dataset / '00.jpg'}: ")
+    assert lines[20] == "and 10 more; in all: 20 empty, 10 not-a-picture"
+
+
 def test_a_plain_picture_is_recorded_and_cannot_be_found(images: Path, tmp_path: Path) -> None:
     white = images.parent / "odd" / "white.png"
     done = ingest(white, "--data", tmp_path / "data")
@@ -111,9 +145,10 @@ def test_links_out_of_the_folder_are_not_followed(dataset: Path, images: Path, t
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("set.tar", "are not read yet"),
-        ("crawl.warc.gz", "are not read yet"),
-        ("laion.parquet", "are not read yet"),
+        ("set.zip", "files of this kind (.zip) are not read; unpack it"),
+        ("old.arc.gz", "files of this kind (.gz) are not read"),
+        ("set.tar.zst", "files of this kind (.zst) are not read"),
+        ("list.json", "files of this kind (.json) are not read"),
         ("missing", "there is no file or folder"),
         ("hollow", "there is no picture in"),
     ],
