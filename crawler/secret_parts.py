@@ -111,7 +111,8 @@ SCHEMES = (
         "Session identifiers: Jakarta Servlet 7.1.3 (jsessionid), php.net session.name, "
         "OWASP Session Management Cheat Sheet, 'Session ID Name Fingerprinting'",
         names=_set(
-            "jsessionid phpsessid oscsid zenid xtcsid aspsessionid cfid cftoken sessionid sessid sessiontoken sessionkey"
+            "jsessionid phpsessid oscsid zenid xtcsid aspsessionid cfid cftoken "
+            "sessionid sessid sessiontoken sessionkey"
         ),
     ),
     _Scheme(
