@@ -60,7 +60,7 @@ class SourceTold(Told):
 
     id: str
     name: str
-    kind: Literal["crawl", "folder"]
+    kind: Literal["crawl", "folder", "archive", "web-archive", "list"]
 
 
 class LocatorTold(Told):

@@ -247,7 +247,7 @@ def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
             caption = f'  "{sighting["caption"]}"' if sighting["caption"] else ""
             yield f"{sighting['image_url']}{page}{caption}"
         first, last = sighting["first_seen"][:10], sighting["last_seen"][:10]
-        by_file = sighting["verdict"] and not sighting["image_url"]
+        by_file = sighting["verdict"] and sighting["source"]["kind"] in ("folder", "archive")
         who = "the file itself says" if by_file else "the site had said"
         yield f"  first seen by us {first}, last {last}; {who}: {_said(sighting['verdict'])}"
     if len(sightings) > _PLACES_SHOWN:

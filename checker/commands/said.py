@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from checker.model import Finding
     from checker.records.evidence import Said, SaidOf, StoredFile
+    from checker.records.store import CorpusStore
 
 
 def moment_of(text: str | None, now: datetime) -> datetime:
@@ -36,20 +37,41 @@ def moment_of(text: str | None, now: datetime) -> datetime:
         raise InputError(f"--on {text} is no date; write it as 2026-11-22 or 2026-11-22T14:03:00Z, in UTC") from error
 
 
-def show(url: str, data: Path, at: datetime, told: Callable[[Finding], dict[str, Any]], *, as_json: bool) -> None:
+def show(
+    url: str, data: Path, at: datetime, told: Callable[[Finding], dict[str, Any]], *, agent: str, as_json: bool
+) -> None:
     """Print what was known of an address at a moment; `told` writes a finding as `hibs signals --json` does."""
     from checker.records.folder import DataFolder
 
     with DataFolder.open(data, create=False) as folder:
         said = folder.store.said_on(url, at)
+        by_host = None if said.address else _said_by_robots(url, said, folder.store, agent=agent, at=at)
     if as_json:
-        answer_json(_document(url, at, said, told))
+        answer_json(_document(url, at, said, by_host, told))
         return
-    for line in _lines(url, said):
+    for line in _lines(url, said, by_host):
         answer(one_line(line))
 
 
-def _document(url: str, at: datetime, said: Said, told: Callable[[Finding], dict[str, Any]]) -> dict[str, Any]:
+def _said_by_robots(url: str, said: Said, store: CorpusStore, *, agent: str, at: datetime) -> SaidOf | None:
+    """What the robots.txt of its host said of an address that was not visited. None: there is none of that time."""
+    from checker.records.evidence import SaidOf
+    from checker.records.rows import host_of
+    from checker.signals.read import Evidence, RobotsFetch, read_signals
+
+    file = next((file for file in said.files if file.url == f"{host_of(url)}/robots.txt"), None)
+    if file is None:
+        return None
+    body = store.evidence_body(file.digest) if file.digest else b""
+    error = file.error or ("not-kept" if body is None else None)  # what it says is not known then
+    robots = RobotsFetch(status=file.status, body=body or b"", error=error)
+    verdict = read_signals(Evidence(url=url, robots=robots), agent=agent, now=at)
+    return SaidOf(verdict.to_dict(), verdict.findings, file.first_at, file.last_at)
+
+
+def _document(
+    url: str, at: datetime, said: Said, by_host: SaidOf | None, told: Callable[[Finding], dict[str, Any]]
+) -> dict[str, Any]:
     from checker.model import utc_text
 
     def one(of: SaidOf) -> dict[str, Any]:
@@ -66,6 +88,7 @@ def _document(url: str, at: datetime, said: Said, told: Callable[[Finding], dict
         "url": url,
         "at": utc_text(at),
         "said": one(said.address) if said.address else None,
+        "said_by_robots": one(by_host) if by_host else None,
         "sightings": [one(of) for of in said.sightings],
         "files": [_file(file) for file in said.files],
         "complete": said.complete,
@@ -88,12 +111,13 @@ def _file(file: StoredFile) -> dict[str, Any]:
     }
 
 
-def _lines(url: str, said: Said) -> Iterator[str]:
+def _lines(url: str, said: Said, by_host: SaidOf | None) -> Iterator[str]:
     if said.address is None and not said.sightings and not said.files:
         yield f"nothing is known of {url} at that time; it had not been visited"
         return
-    for of in (*((said.address,) if said.address else ()), *said.sightings):
+    for of in filter(None, (said.address, by_host, *said.sightings)):
         where = f"as shown on {of.page_url}" if of.page_url else "of itself"
+        where = "by the robots.txt of its host alone" if of is by_host else where
         yield f"{where}, known from {of.first_at:%Y-%m-%d %H:%M} to {of.last_at:%Y-%m-%d %H:%M} UTC"
         yield "  " + ", ".join(f"{use} {stance}" for use, stance in of.verdict.items())
         for finding in of.findings[:1]:

@@ -124,7 +124,7 @@ def signals(
     if data is not None:
         from checker.commands.said import moment_of, show
 
-        show(address, data, moment_of(on, datetime.now(UTC)), _to_dict, as_json=as_json)
+        show(address, data, moment_of(on, datetime.now(UTC)), _to_dict, agent=agent, as_json=as_json)
         return
     if page_url is not None and html is None:
         raise InputError("--page-url says where a saved page came from; give that page with --html as well")

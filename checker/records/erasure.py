@@ -35,6 +35,7 @@ def erase_pictures(db: Database, image_ids: Sequence[int], *, now: datetime) -> 
         "DELETE FROM image WHERE image_id IN (SELECT value FROM json_each(?)) RETURNING 1", (pictures,)
     ).fetchall()
     db.execute("UPDATE erasure SET erased_at = ? WHERE erasure_id > ?", (utc_text(now), erased_before))
+    db.execute(_CLOSE_UNVISITED, (addresses, utc_text(now)))
     db.execute(_CLOSE, (addresses,))
     db.execute(_DROP_CAPTIONS, (addresses,))
     return len(gone)
@@ -48,6 +49,13 @@ def is_erased(db: Database, url_id: int) -> bool:
 _ADDRESSES = """
 SELECT DISTINCT image_url_id FROM sighting
 WHERE image_id IN (SELECT value FROM json_each(?)) AND image_url_id != 0
+"""
+
+# Addresses that only archives tell of: nobody was there, and nobody shall be.
+_CLOSE_UNVISITED = """
+INSERT INTO frontier (url_id, host_id, kind, depth, state, due_at, attempt)
+SELECT url_id, host_id, 'image', 0, 'erased', ?2, 0 FROM url WHERE url_id IN (SELECT value FROM json_each(?1))
+AND NOT EXISTS (SELECT 1 FROM sighting WHERE image_url_id = url.url_id) ON CONFLICT DO NOTHING
 """
 
 _CLOSE = """

@@ -218,13 +218,12 @@ def said_on(db: Database, url: str, at: datetime) -> Said:
     """What was known of the address at that moment; see `interfaces.Store.said_on`."""
     moment = {"at": utc_text(at), "max": SIGHTINGS_MAX + 1}
     found = db.execute("SELECT url_id FROM url WHERE url = ?", (url,)).fetchone()
-    if found is None:
-        return Said(None, (), (), complete=True)
-    of_address = db.execute(_SAID_OF_ADDRESS, {**moment, "url": found[0]}).fetchone()
-    rows = db.execute(_SAID_OF_SIGHTINGS, {**moment, "url": found[0]}).fetchall()
+    url_id = found[0] if found else -1  # nobody was there, and its host may have spoken all the same
+    of_address = db.execute(_SAID_OF_ADDRESS, {**moment, "url": url_id}).fetchone()
+    rows = db.execute(_SAID_OF_SIGHTINGS, {**moment, "url": url_id}).fetchall()
     shown = rows[:SIGHTINGS_MAX]
     pages = {row[5]: row[6] for row in shown if row[6] is not None}
-    spoke = {"urls": json.dumps([found[0], *pages]), "at": moment["at"], "max": FILES_MAX + 1}
+    spoke = {"urls": json.dumps([url_id, *pages]), "at": moment["at"], "max": FILES_MAX + 1}
     of_hosts = {address: None for one in (url, *pages.values()) for address in host_files(one)}
     files = db.execute(_FILES, {**spoke, "hosts": json.dumps(list(of_hosts))}).fetchall()
     return Said(

@@ -37,7 +37,10 @@ def known_at(db: Database, url: str, *, kinds: int) -> KnownPicture | None:
 
 
 def host_file(db: Database, url: str, *, since: datetime) -> FetchedFile | None:
-    """What asking for a small file gave, when that was last done. None: not since then, or not all of it was kept."""
+    """What asking for a small file gave, when that was last done. None: not since then, or not all of it was kept.
+
+    What an archive says that a host said is not what the host told us, and opens nothing.
+    """
     row = db.execute(_NEWEST_FILE, (url,)).fetchone()
     if row is None:
         return None
@@ -63,12 +66,15 @@ def forget(db: Database, *, before: datetime, now: datetime) -> tuple[int, int]:
 
 _KNOWN = """
 SELECT url.url_id, headers FROM url JOIN frontier USING (url_id) JOIN sighting ON sighting_id = (
-    SELECT sighting_id FROM sighting WHERE image_url_id = url.url_id ORDER BY last_seen DESC, sighting_id DESC LIMIT 1
+    SELECT sighting_id FROM sighting JOIN source USING (source_id)
+    WHERE image_url_id = url.url_id AND kind NOT IN ('archive', 'web-archive')
+    ORDER BY last_seen DESC, sighting_id DESC LIMIT 1
 ) WHERE url = :url AND headers IS NOT NULL AND gone_since IS NULL AND status BETWEEN 200 AND 304
 AND (SELECT COUNT(DISTINCT kind_id) FROM code WHERE code.image_id = sighting.image_id) >= :kinds
 """
 _NEWEST_FILE = """
 SELECT status, error, headers, digest, last_at FROM evidence JOIN url USING (url_id) WHERE url = ?
+AND NOT EXISTS (SELECT 1 FROM archived_evidence WHERE archived_evidence.evidence_id = evidence.evidence_id)
 ORDER BY first_at DESC, evidence_id DESC LIMIT 1
 """
 _CRAWLED = "last_seen < ?1 AND source_id IN (SELECT source_id FROM source WHERE kind = 'crawl')"

@@ -28,6 +28,7 @@ class BoundedFile:
         self._raw: IO[bytes] = path.open("rb")
         start = self._raw.read(len(_GZIP))
         self.size = size = self._raw.seek(0, 2)
+        """In bytes, as the file lies there."""
         self._raw.seek(0)
         self.compressed = start == _GZIP
         self._file = cast(IO[bytes], gzip.GzipFile(fileobj=self._raw)) if self.compressed else self._raw

@@ -53,7 +53,7 @@ class Readable:
 
     def show(self, locator: Locator) -> str:
         """A row of it, for a message."""
-        if self.kind is Kind.FOLDER:
+        if self.file.path.is_dir():
             return str(self.file.path / (locator.file or ""))
         row = "" if locator.row is None else f" row {locator.row}"
         return f"{self.file.path}{row}{f' ({locator.key})' if locator.key else ''}"
@@ -173,8 +173,8 @@ def _reader_of(path: Path, named: Named) -> tuple[Kind, Reader] | None:
     if name.endswith(_WARCS):
         return Kind.WEB_ARCHIVE, read_warc
     if name.endswith(_TABLES):
-        if is_shard_table(path):
-            return Kind.ARCHIVE, read_shard_table
+        if is_shard_table(path):  # a row of the folder or the tar beside it, and no source of its own
+            return Kind.FOLDER if path.with_suffix("").is_dir() else Kind.ARCHIVE, read_shard_table
         return Kind.ARCHIVE if _has_pictures(path, named) else Kind.LIST, partial(read_parquet, named=named)
     return (Kind.LIST, partial(read_list, named=named)) if name.endswith(_LISTS) else None
 

@@ -51,7 +51,7 @@ def read_list(file: ArchiveFile, *, start: int, limits: Limits, named: Named = N
                 if row_no >= start:
                     yield _entry(file, row_no, row, columns, limits)
     except (*READ_ERRORS, csv.Error) as error:
-        detail = f"{sentence(error)}; the rows before were read"
+        detail = sentence(error) + ("; the rows before were read" if row_no >= 0 else "")
         yield Failed(Locator(file=file.name, row=row_no + 1), row_no + 1, Trouble.DAMAGED, detail)
 
 

@@ -185,6 +185,30 @@ def test_robots_txt_files_of_a_web_archive_are_evidence(hibs: Hibs, tmp_path: Pa
     assert "http://a.example/robots.txt  HTTP 200, 30 bytes" in said
 
 
+def test_what_a_site_said_on_a_day_is_told_of_addresses_that_nobody_visited(hibs: Hibs, tmp_path: Path) -> None:
+    refusing = b"User-agent: *\nContent-Usage: train-ai=n\nDisallow: /private/\n"
+    warc = Warc().response("http://a.example/robots.txt", refusing, content_type="text/plain")
+    warc.response("http://a.example/robots.txt", b"", status="404 Gone", date="2023-01-01T00:00:00Z")
+    (tmp_path / "robotstxt.warc.gz").write_bytes(warc.bytes())
+    ingest("robotstxt.warc.gz")
+
+    def said(day: str, url: str = "http://a.example/p/a.jpg") -> dict[str, object] | None:
+        document = json.loads(hibs("signals", "--url", url, "--data", "data", "--on", day, "--json").stdout)
+        found = document["said_by_robots"]
+        return found["verdict"] if found else None
+
+    assert said("2021-03-03") is None
+    then = said("2021-03-05")
+    assert then is not None
+    assert (then["crawl"], then["train-ai"]) == ("allow", "deny")
+    assert (said("2022-03-05", "http://a.example/private/a.jpg") or {})["crawl"] == "deny"
+    later = said("2023-01-02")
+    assert later is not None
+    assert (later["crawl"], later["train-ai"]) == ("allow", "unspecified")
+    shown = hibs("signals", "--url", "http://a.example/p/a.jpg", "--data", "data", "--on", "2021-03-05").stdout
+    assert shown.startswith("by the robots.txt of its host alone, known from 2021-03-04 05:06 to 2021-03-04 05:06 UTC")
+
+
 # --- going on --------------------------------------------------------------------------------------------------
 
 
@@ -265,6 +289,7 @@ def _kill_when_some_are_recorded(tmp_path: Path, path: Path) -> int:
 def _recorded(data: Path) -> Iterator[int]:
     while True:
         if not (data / "corpus.db").exists():
+            yield 0
             continue
         with DataFolder.open(data, create=True) as folder:
             yield folder.store.counts().images

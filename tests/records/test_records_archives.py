@@ -165,6 +165,25 @@ def test_what_an_archive_says_of_a_host_is_marked_and_what_the_host_said_is_not(
     assert rows(folder, "SELECT COUNT(*) FROM archived_evidence") == [(1,)]
 
 
+def test_no_crawl_takes_what_an_archive_says_of_a_host_for_what_the_host_says(
+    folder: DataFolder, source: Source
+) -> None:
+    folder.store.record_archive((), source=source, now=NOON, host_files=[fetched(ROBOTS, OPEN, at=NOON)])
+    assert folder.store.host_file(ROBOTS, since=NOON - DAY) is None
+    told(folder, image_visit(evidence=(fetched(ROBOTS, CLOSED, at=NOON + DAY),)))
+    found = folder.store.host_file(ROBOTS, since=NOON)
+    assert found is not None
+    assert found.body == CLOSED
+
+
+def test_erasing_closes_an_address_that_only_an_archive_told_of(folder: DataFolder, source: Source) -> None:
+    (image_id,) = record(folder, source, archived(image_url=IMAGE))
+    assert image_id is not None
+    folder.store.erase([image_id], now=NOON)
+    assert record(folder, source, archived(image_url=IMAGE)) == [None]
+    assert folder.frontier.lease(host=HOST, seconds=60, now=NOON) is None
+
+
 # --- cursors ---------------------------------------------------------------------------------------------------
 
 
