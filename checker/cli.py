@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from checker.commands import check, erase, feed, fingerprint, honour, index, keys, optout, signals, stats
+from checker.commands import check, erase, feed, fingerprint, honour, index, keys, optout, signals, sources, stats
 from checker.console import ExitCode, answer, say
 
 
@@ -59,6 +59,7 @@ def build_app() -> typer.Typer:
     app.add_typer(keys.app, name="keys")
     app.add_typer(index.app, name="index")
     app.command("erase")(erase.erase)
+    app.command("sources")(sources.sources)
     app.command("stats")(stats.stats)
     for name, point in sorted(plugged.items()):
         app.command(name)(point.load())
