@@ -43,6 +43,8 @@ class Tally:
     stopped: bool = False
     parked: tuple[str, ...] = ()
     """Hosts that failed so often in a row that they were left alone."""
+    others: int = 0
+    """Pictures that were met and not recorded: another one than the list means, or erased here."""
     forgotten: int = 0
     """Sightings that were deleted, since nothing confirmed them for as long as the settings keep them."""
     endless: int = 0
@@ -62,6 +64,8 @@ class Tally:
                 self.failed[visit.reason or ""] += 1
                 if len(self.failed_named) < _NAMED_MAX:
                     self.failed_named.append((visit.url, visit.reason or ""))
+        elif visit.seen is not None and recorded.image_id is None:
+            self.others += 1
         elif visit.seen is not None:
             self.images += 1
             self.new += recorded.new_image
@@ -75,7 +79,7 @@ class Tally:
     @property
     def nothing_done(self) -> bool:
         """Was there no address to visit?"""
-        visited = self.pages or self.images or self.disallowed or self.failed
+        visited = self.pages or self.images or self.others or self.disallowed or self.failed
         return not (visited or self.retries or self.stopped or self.limit_reached)
 
     def to_dict(self, seconds: float) -> dict[str, object]:
@@ -112,6 +116,10 @@ class Tally:
             lines.append(f"{self.forgotten} sightings forgotten: not confirmed for as long as they are kept")
         if self.endless:
             lines.append(f"{count_of(self.endless, 'page')} not asked for: many of the same form gave nothing new")
+        if self.others:
+            lines.append(
+                f"{count_of(self.others, 'image')} not recorded: not the one that a list means, or erased here"
+            )
         if self.retries_from:
             lines.append(
                 f"{self.retries} to be tried again, the first from {utc_text(self.retries_from)} on; "

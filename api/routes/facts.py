@@ -36,6 +36,10 @@ async def sources(service: ServiceDep) -> dict[str, Any]:
                 "sightings": row.sightings,
                 "first_seen": utc_text(row.first_seen),
                 "last_seen": utc_text(row.last_seen) if row.last_seen else None,
+                "version": row.details.version,
+                "run_by": row.details.run_by,
+                "contact": row.details.contact,
+                "opt_out": row.details.opt_out,
             }
             for row in rows
         ]

@@ -188,6 +188,11 @@ class SourceFactsTold(SourceTold):
     sightings: int
     first_seen: Time
     last_seen: Time | None
+    version: str | None
+    run_by: str | None
+    """Who made it, as whoever ingested it wrote it down; so are the next two."""
+    contact: str | None
+    opt_out: str | None
 
 
 class SourcesTold(Told):

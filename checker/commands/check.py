@@ -265,7 +265,7 @@ _SAID = (
 def _said(verdict: dict[str, str]) -> str:
     """A verdict in words; the strongest reading first. Doubt is named as doubt."""
     if not verdict:
-        return "not asked (a folder, not a site)"
+        return "not asked (a collection, not a site)"
     words = [text for uses, text in _SAID if any(verdict.get(use) in ("deny", "conditional") for use in uses)]
     if "no AI training" in words and "no training of generative AI" in words:
         words.remove("no training of generative AI")
