@@ -99,7 +99,8 @@ def _first_request(found: Web, process: subprocess.Popen[bytes], offset: int, be
                     return first_s
         if time.monotonic() > until_s:
             process.kill()
-            raise SystemExit(f"a start of the crawl asked for nothing in {REQUEST_S_MAX:.0f} s")
+            why = "the crawl hangs" if found.is_up() else "the benchmark's web has ended, so nothing can be told"
+            raise SystemExit(f"a start of the crawl asked for nothing in {REQUEST_S_MAX:.0f} s: {why}")
         time.sleep(LOOK_EVERY_S)
     return None
 

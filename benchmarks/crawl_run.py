@@ -80,9 +80,16 @@ class Web:
         hosts = addresses(self.plan.hosts)
         return [f"http://{hosts[n % len(hosts)]}:{self.port}/picture/{n}.jpg" for n in range(self.plan.images)]
 
+    def is_up(self) -> bool:
+        """Does the server's process still run?"""
+        return self._state()[0] not in ("Z", "X")  # proc(5): ended, and not waited for yet
+
+    def _state(self) -> list[str]:
+        return Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+
     def cpu_s(self) -> float:
         """What the server has used so far."""
-        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+        fields = self._state()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # proc(5): utime, stime
 
 

@@ -45,7 +45,7 @@ class Settings:
     """Pictures of one shape that the model is given at once."""
     stored_parts: str = "on"
     """Whether stored pictures are also coded in parts, by which cut, framed and mirrored copies are found: "on", or
-    "off" for a tenth of the work and whole copies only."""
+    "off" for a fifth of the work and whole copies only."""
     stored_crops_images_max: int = 200_000
     """Up to this many pictures, stored ones get a code for each platform shape as well: six more codes a picture."""
     retention_days: int = 0

@@ -35,7 +35,7 @@ _NOT_ASKED = (ROBOTS_UNREACHABLE, NotFetchedReason.HOST_FAILS.value)
 
 _LOOK_AGAIN_S = 1.0
 """How often the frontier is asked which hosts have work; a host that just answered is asked at once."""
-_WINDOW_MIN = 4
+_WINDOW_MIN = 3
 """Visits under way at first, and at least. There may be one more after each that ended while the readers kept up, and
 one less where they did not: what was fetched and not recorded is fetched again after a kill, and takes memory."""
 _LEASES_MAX = 8
