@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from crawl_bench import CRAWL, PAGE, Bench
@@ -11,8 +12,11 @@ from hypothesis import strategies as st
 from checker.model import Finding, Stance, Use, Verdict
 from checker.signals.verdict import combine
 from crawler.endless import BARREN_MAX
+from crawler.fetch import Ask, Fetched, Head
+from crawler.guard import Guard
 from crawler.hosts import HostCounts, Hosts
 from crawler.refusals import IN_A_ROW, Refusals
+from crawler.turns import Clock, Turns
 
 NOINDEX = [("X-Robots-Tag", "noindex")]
 
@@ -126,3 +130,31 @@ def test_an_endless_calendar_is_left_after_a_while_and_a_gallery_is_not(bench: B
     assert len([url for url in urls if "photo/" in url]) == BARREN_MAX + 50  # the last one is no page
     assert tally.endless == 1
     assert any("same form" in line for line in tally.lines(0.0))
+
+
+def test_many_names_of_one_machine_are_asked_at_a_time_by_no_more_than_the_limit() -> None:
+    """Shared hosting: each name has its own queue, and the machine behind them has a bound of its own."""
+    under_way = most = 0
+
+    class Slow:
+        async def fetch(self, ask: Ask) -> Fetched:
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            under_way -= 1
+            return Fetched(head=Head(200), body=b"", duration_s=0.0)
+
+    async def addresses_of(name: str) -> tuple[str, ...]:
+        return ("192.0.2.1",) if name.startswith("shared") else ("192.0.2.2",)
+
+    async def run(names: list[str]) -> None:
+        turns = Turns(Slow(), CRAWL, Guard(), Clock(), asyncio.Event(), addresses_of=addresses_of)
+        await asyncio.gather(*(turns.fetch(Ask(f"https://{name}.example/", bytes_max=9)) for name in names))
+
+    asyncio.run(run([f"shared{n}" for n in range(30)]))
+    assert most == CRAWL.address_requests_max
+    most = 0
+    asyncio.run(run([f"shared{n}" for n in range(30)] + [f"other{n}" for n in range(30)]))
+    assert most == 2 * CRAWL.address_requests_max
