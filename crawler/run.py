@@ -15,7 +15,7 @@ import asyncio
 from collections import Counter, deque
 from datetime import timedelta
 
-from checker.errors import SandboxError
+from checker.errors import DataError, SandboxError
 from checker.records.crawl_interfaces import FrontierCounts
 from checker.records.folder import DataFolder
 from checker.visits import Outcome, Visit
@@ -251,7 +251,7 @@ class Crawl:
             return await self._visitor.visit(errand, asked)  # type: ignore[arg-type]
         except StoppedError:
             return ()
-        except SandboxError:
+        except (DataError, SandboxError):
             raise  # this machine's trouble, which says nothing of any address
         except Exception as error:  # noqa: BLE001 - one address must not end a crawl; the row tells what happened
             return (self._broken(errand, error),)

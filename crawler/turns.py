@@ -133,7 +133,7 @@ class Turns:
         for host in self._complained:
             pace = self._pace(host)
             ready_at = now + timedelta(seconds=pace.wait_s(now_s))
-            found.append(HostRest(host, ready_at, pace.backoff_s, pace.failures))
+            found.append(HostRest(host, ready_at, pace.backoff_s))
         self._complained.clear()
         return tuple(found)
 

@@ -185,9 +185,8 @@ class Visitor:
         stance = crawl_stance(robots, lease.ask_url, agent=AGENT_TOKEN)
         if stance.crawl is Stance.DENY:
             return Reached(url=lease.ask_url, robots=robots, stance=stance, answer=None), licences
-        files = await self._sites.files(
-            lease.ask_url
-        )  # before the address itself: a run that ends here repeats nothing
+        # Before the address itself: a run that ends here repeats nothing.
+        files = await self._sites.files(lease.ask_url)
         await self._reader.ready()
         if picture:
             wanted.update(_addresses(evidence_of(lease.ask_url, robots, None)))

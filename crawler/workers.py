@@ -140,8 +140,9 @@ class _Worker:
         """Hand a job over and wait. The process is gone afterwards if it did not answer as agreed."""
         good = False
         try:
-            line = self._line or await self._start()
-            self._line = line
+            if self._line and self._line.process.poll() is not None:
+                self.end()  # it died while it was idle, which is no address's fault
+            line = self._line = self._line or await self._start()
             async with asyncio.timeout(ANSWER_SECONDS_MAX):
                 line.writer.writelines(parts)
                 await line.writer.drain()

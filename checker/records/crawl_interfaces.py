@@ -39,8 +39,7 @@ class HostRest:
     host: str
     ready_at: datetime
     backoff_s: float
-    failures: int
-    """In a row."""
+    """What the next error doubles."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,21 +166,19 @@ class CorpusFrontier:
         with self._lock, transaction(self._db) as db:
             for one in rests:
                 db.execute(
-                    "INSERT INTO crawl_host (host_id, ready_at, backoff_s, failures) VALUES (?, ?, ?, ?) "
-                    "ON CONFLICT DO UPDATE SET ready_at = excluded.ready_at, backoff_s = excluded.backoff_s, "
-                    "failures = excluded.failures",
-                    (intern_host(db, one.host), utc_text(one.ready_at), one.backoff_s, one.failures),
+                    "INSERT INTO crawl_host (host_id, ready_at, backoff_s) VALUES (?, ?, ?) "
+                    "ON CONFLICT DO UPDATE SET ready_at = excluded.ready_at, backoff_s = excluded.backoff_s",
+                    (intern_host(db, one.host), utc_text(one.ready_at), one.backoff_s),
                 )
 
     def rests(self, *, now: datetime) -> tuple[HostRest, ...]:
         """The hosts that are still to be left alone."""
         with self._lock:
             rows = self._db.execute(
-                "SELECT name, ready_at, backoff_s, failures FROM crawl_host JOIN host USING (host_id) "
-                "WHERE ready_at > ?",
+                "SELECT name, ready_at, backoff_s FROM crawl_host JOIN host USING (host_id) WHERE ready_at > ?",
                 (utc_text(now),),
             ).fetchall()
-        return tuple(HostRest(name, parse_utc(at), backoff_s, failures) for name, at, backoff_s, failures in rows)
+        return tuple(HostRest(name, parse_utc(at), backoff_s) for name, at, backoff_s in rows)
 
     def scope(self, text: str, *, replace: bool = False) -> str:
         """Remember the scope on the first call (or when told to replace it), give back the remembered one."""

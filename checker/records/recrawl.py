@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlite_utils import Database
 
+from checker.errors import DataError
 from checker.model import Finding, parse_utc, utc_text
 from checker.records.crawl_interfaces import KnownPicture
 from checker.records.erasure import erase_pictures
@@ -45,8 +46,13 @@ def host_file(db: Database, url: str, *, since: datetime) -> FetchedFile | None:
     if row is None:
         return None
     status, error, headers, digest, last_at = row
-    body = stored_body(db, digest.hex()) if digest is not None else b""
-    if parse_utc(last_at) < since or body is None:
+    if parse_utc(last_at) < since:
+        return None
+    try:
+        body = stored_body(db, digest.hex()) if digest is not None else b""
+    except DataError:  # damaged: the host can be asked again
+        body = None
+    if body is None:
         return None
     return FetchedFile(url, status, error, body, tuple(map(tuple, json.loads(headers or "[]"))), parse_utc(last_at))
 

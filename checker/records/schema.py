@@ -208,7 +208,7 @@ CREATE INDEX frontier_next ON frontier (host_id, state, kind, attempt, priority,
 ALTER TABLE sighting ADD COLUMN gone_since TEXT;
 CREATE TABLE crawl_host (
     host_id INTEGER PRIMARY KEY REFERENCES host, pages INTEGER NOT NULL DEFAULT 0, images INTEGER NOT NULL DEFAULT 0,
-    ready_at TEXT, backoff_s REAL NOT NULL DEFAULT 0, failures INTEGER NOT NULL DEFAULT 0
+    ready_at TEXT, backoff_s REAL NOT NULL DEFAULT 0
 ) STRICT;
 INSERT INTO crawl_host (host_id, pages, images)
 SELECT host_id, SUM(kind = 'page'), SUM(kind = 'image') FROM frontier GROUP BY host_id

@@ -9,6 +9,7 @@ import pytest
 from crawl_bench import CRAWL, PAGE, Bench
 from site_simulator import Headers
 
+from checker.errors import DataError
 from checker.fingerprint.robust import RobustModel
 from checker.settings import Settings
 from crawler.settings import CrawlSettings
@@ -197,3 +198,27 @@ def test_the_secret_parts_of_an_address_are_asked_for_and_never_written_down(ben
     database = bench.folder.store._db
     written = [str(row) for table in database.table_names() for row in database[table].rows]
     assert not any("X-Amz-Signature" in row for row in written)
+
+
+def test_a_robots_txt_that_is_damaged_in_the_records_is_asked_for_again(bench: Bench) -> None:
+    bench.web.robots("https://a.example", "User-agent: *\nDisallow: /no\n")
+    bench.web.page(PAGE, '<a href="/more">more</a>')
+    bench.web.page(f"{PAGE}more", "")
+    bench.crawl(settings=replace(CRAWL, pages_max=1))
+    database = bench.folder.store._db
+    database.execute("DROP TRIGGER evidence_body_never_changes")
+    database.execute("UPDATE evidence_body SET body = x'00', packed = 0")
+    assert bench.crawl().pages == 1
+    assert [asked.url for asked in bench.web.asked].count(f"{PAGE}robots.txt") == 2
+
+
+def test_a_database_that_cannot_be_read_ends_the_crawl_and_fails_no_address(bench: Bench) -> None:
+    """It says nothing of any address; a row for each of them would be a lie, and the crawl would be over."""
+    bench.web.page(PAGE, '<a href="/more">more</a>')
+    bench.crawl(settings=replace(CRAWL, pages_max=1))
+    before = bench.folder.frontier.counts()
+    bench.folder.store._db.execute("ALTER TABLE evidence RENAME TO elsewhere")
+    with pytest.raises(BaseExceptionGroup) as ended:
+        bench.crawl()
+    assert ended.group_contains(DataError)
+    assert bench.folder.frontier.counts().failed == before.failed == 0
