@@ -1,7 +1,7 @@
 """The processes that do a crawl's reading, as the loop sees them: hand over a job, wait without blocking.
 
-    page | picture -> a free worker (started at first use) -> answer
-                              '- dead, late or talking nonsense: ended; the next job gets a new one
+    page | picture -> a free worker -> answer
+                           '- dead, late or talking nonsense: ended; the next job gets a new one
 
 At most as many jobs are under way as there are workers; further ones wait for a turn, and their bytes with them, so
 the crawl bounds how many it hands over.
@@ -50,8 +50,9 @@ class Workers:
     def __init__(self, reading: Reading, *, count: int) -> None:
         self._reading = reading
         self._workers = [_Worker(reading) for _ in range(count)]
-        # The last one used is the next one used, so that a small crawl starts one process.
+        # The last one used is the next one used, so that its memory is still warm.
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
+        self._begun = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
 
     async def page(self, job: PageJob) -> PageRead:
@@ -72,8 +73,7 @@ class Workers:
 
     async def ready(self) -> None:
         """See `Reader.ready`."""
-        if self._starting:
-            await asyncio.shield(self._starting)
+        await self._begun.wait()
 
     def keeps_up(self) -> bool:
         """See `Reader.keeps_up`."""
@@ -90,18 +90,16 @@ class Workers:
         return answer
 
     async def __aenter__(self) -> Workers:
-        first, *others = self._workers
-        for worker in others:
-            self._free.put_nowait(worker)
-        self._starting = asyncio.create_task(self._prepare(first))  # while the first robots.txt is fetched
+        self._starting = asyncio.create_task(self._start_all())
         return self
 
-    async def _prepare(self, worker: _Worker) -> None:
-        try:
+    async def _start_all(self) -> None:
+        """One after the other, beside the first requests: no job waits for a process that still starts."""
+        for worker in self._workers:
             with contextlib.suppress(SandboxError):  # the first job says so
                 await worker.prepare()
-        finally:
             self._free.put_nowait(worker)
+            self._begun.set()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -56,7 +56,9 @@ def intern_source(db: Database, name: str, *, kind: str, details: SourceDetails,
 def source_facts(db: Database) -> tuple[SourceFacts, ...]:
     """Every source with what it holds, oldest first."""
     rows = db.execute(
-        "SELECT source.source_id, name, kind, source.first_seen, COUNT(DISTINCT image_id), COUNT(sighting_id), "
+        # An archive was seen by its maker, long before it was read here.
+        "SELECT source.source_id, name, kind, MIN(source.first_seen, COALESCE(MIN(sighting.first_seen), "
+        "source.first_seen)), COUNT(DISTINCT image_id), COUNT(sighting_id), "
         "MAX(last_seen), version, run_by, contact, opt_out "
         "FROM source LEFT JOIN sighting USING (source_id) GROUP BY source.source_id ORDER BY 1"
     ).fetchall()
