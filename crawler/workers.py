@@ -52,6 +52,8 @@ class Workers:
         self._workers = [_Worker(reading) for _ in range(count)]
         # The last one used is the next one used, so that its memory is still warm.
         self._free: asyncio.LifoQueue[_Worker] = asyncio.LifoQueue()
+        self._queued = 0
+        """Jobs that wait for a worker."""
         self._begun = asyncio.Event()
         self._starting: asyncio.Task[None] | None = None
 
@@ -77,10 +79,14 @@ class Workers:
 
     def keeps_up(self) -> bool:
         """See `Reader.keeps_up`."""
-        return not self._free.empty()
+        return self._free.qsize() > self._queued
 
     async def _ask(self, parts: list[bytes]) -> dict[str, Any]:
-        worker = await self._free.get()
+        self._queued += 1
+        try:
+            worker = await self._free.get()
+        finally:
+            self._queued -= 1
         try:
             answer = await worker.ask(parts)
         finally:
