@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import uvloop
+
 from checker.console import ExitCode, answer, answer_json, say
 from checker.errors import CheckerError, InputError
 from checker.fingerprint import Depth
@@ -89,7 +91,7 @@ def run_command(plan: Plan, pictures: Settings, data: Path, how: Run) -> ExitCod
 
 def _run(plan: Plan, pictures: Settings, folder: DataFolder, how: Run) -> Tally:
     try:
-        return asyncio.run(_over_http(plan, pictures, folder, how))
+        return uvloop.run(_over_http(plan, pictures, folder, how))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     except BaseExceptionGroup as group:

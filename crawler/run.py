@@ -35,9 +35,10 @@ _NOT_ASKED = (ROBOTS_UNREACHABLE, NotFetchedReason.HOST_FAILS.value)
 
 _LOOK_AGAIN_S = 1.0
 """How often the frontier is asked which hosts have work; a host that just answered is asked at once."""
-_WINDOW_MIN = 3
-"""Visits under way at first, and at least. There may be one more after each that ended while the readers kept up, and
-one less where they did not: what was fetched and not recorded is fetched again after a kill, and takes memory."""
+_WINDOW_MIN = 2
+"""Visits under way at first, and at least. There may be one more after each that ended while all of them were in use
+and the readers kept up, and one less where they did not: what was fetched and not recorded is fetched again after a
+kill, and takes memory."""
 _LEASES_MAX = 8
 """Addresses of one host that are leased together, where it needs no rest between them."""
 
@@ -239,12 +240,17 @@ class Crawl:
             if visits:
                 await self._record(visits)
         finally:
-            wider = 1 if self._visitor.keeps_up() else -1
-            self._window = max(_WINDOW_MIN, min(self._window + wider, self._settings.visits_at_once_max))
+            self._fit_window()
             self._under_way[errand.lease.kind] -= 1
             self._under_way += Counter()  # drops what is zero
             asked()
             self._wake.set()
+
+    def _fit_window(self) -> None:
+        """Where fewer are under way than may be, more would not help: then it would only widen for the next burst."""
+        full = self._under_way.total() >= self._window
+        wider = -1 if not self._visitor.keeps_up() else 1 if full else 0
+        self._window = max(_WINDOW_MIN, min(self._window + wider, self._settings.visits_at_once_max))
 
     async def _visits(self, errand: Errand, asked: object) -> tuple[Visit, ...]:
         try:

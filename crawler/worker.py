@@ -12,15 +12,21 @@ import contextlib
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from typing import Any
 
 from checker.errors import CheckerError
+from checker.fingerprint import Depth
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.settings import Settings
+from checker.signals.read import Evidence
 from crawler.discover import Scope
-from crawler.jobs import LENGTHS, PageJob, message, packed_answer, unpacked
+from crawler.jobs import LENGTHS, PageJob, PictureJob, message, packed_answer, unpacked
 from crawler.reading import Reading
 from crawler.settings import CrawlSettings
+
+_GIF = bytes.fromhex("47494638396101000100800000000000ffffff2c00000000010001000002024401003b")
+"""One pixel."""
 
 
 def main() -> None:
@@ -37,12 +43,23 @@ def main() -> None:
     setup = first[0]
     pictures = Settings(**setup["pictures"])
     reading = Reading(pictures, CrawlSettings(**setup["limits"]), Scope(frozenset(setup["scope"])))
-    for part in message({}, []):
-        _send(part)  # ready
     with SandboxDecoder(pictures, workers=1) as decoder:
+        _warm_up(reading, decoder)
+        for part in message({}, []):
+            _send(part)  # ready
         while (asked := _receive()) is not None:
             for part in _answer(asked, reading, decoder):
                 _send(part)
+
+
+def _warm_up(reading: Reading, decoder: SandboxDecoder) -> None:
+    """Read once what gives nothing: the first picture starts the decoder, which takes as long as 50 pictures.
+
+    What was fetched waits all that time unrecorded, and is fetched again if the run is killed.
+    """
+    with contextlib.suppress(CheckerError):  # the first job says so
+        reading.page(PageJob(Evidence(url="http://localhost/", html=b"<p>"), "text/html", datetime.now(UTC)))
+        reading.picture(PictureJob(_GIF, Depth.HASH), decoder)
 
 
 def _answer(asked: tuple[dict[str, Any], bytes], reading: Reading, decoder: SandboxDecoder) -> list[bytes]:

@@ -100,12 +100,12 @@ class Workers:
         return self
 
     async def _start_all(self) -> None:
-        """One after the other, beside the first requests: no job waits for a process that still starts."""
+        """All of them before the first request: one that still starts would slow down what the others read."""
+        # What cannot be started, the first job says.
+        await asyncio.gather(*(worker.prepare() for worker in self._workers), return_exceptions=True)
         for worker in self._workers:
-            with contextlib.suppress(SandboxError):  # the first job says so
-                await worker.prepare()
             self._free.put_nowait(worker)
-            self._begun.set()
+        self._begun.set()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -21,7 +21,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("index",),
         ("records",),
         ("signals", "fingerprint"),
-        ("handles", "remote", "console", "settings", "report", "hamming"),
+        ("handles", "remote", "console", "settings", "report", "hamming", "addresses"),
         ("visits",),
         ("model",),
         ("errors",),
@@ -60,6 +60,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
 ONLY_IN = {
     "aiohttp": ("crawler/",),
     "yarl": ("crawler/",),
+    "uvloop": ("crawler/crawl.py",),
     "brotli": ("crawler/encoding.py",),
     "backports": ("crawler/encoding.py",),
     "compression": ("crawler/encoding.py",),

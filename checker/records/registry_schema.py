@@ -44,3 +44,45 @@ CREATE TABLE day_count (
     day TEXT NOT NULL, subject TEXT NOT NULL, count INTEGER NOT NULL, PRIMARY KEY (day, subject)
 ) STRICT, WITHOUT ROWID
 """
+
+
+@REGISTRY()
+def m002_held_requests_addresses_and_operators(db: Database) -> None:
+    """A request that is held has no entry in the log yet; requests may name addresses; what operators did and said."""
+    for statement in _SECOND.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+# SQLite cannot take NOT NULL from a column: both tables are made anew, the child dropped before its parent.
+_SECOND = """
+CREATE TABLE opt_out_new (
+    opt_out_id INTEGER PRIMARY KEY AUTOINCREMENT, number TEXT NOT NULL UNIQUE,
+    log_index INTEGER UNIQUE REFERENCES log_entry, state TEXT NOT NULL, evidence TEXT NOT NULL,
+    uses TEXT NOT NULL, pictures INTEGER NOT NULL, withdraw_hash BLOB NOT NULL UNIQUE,
+    recorded_at TEXT NOT NULL, withdraw_at TEXT, reason TEXT
+) STRICT;
+INSERT INTO opt_out_new SELECT *, NULL FROM opt_out;
+CREATE TABLE opt_out_code_new (
+    code_id INTEGER PRIMARY KEY AUTOINCREMENT, opt_out_id INTEGER NOT NULL REFERENCES opt_out_new,
+    picture_no INTEGER NOT NULL, kind TEXT NOT NULL, version TEXT NOT NULL, bits BLOB NOT NULL
+) STRICT;
+INSERT INTO opt_out_code_new SELECT * FROM opt_out_code;
+DROP TABLE opt_out_code;
+DROP TABLE opt_out;
+ALTER TABLE opt_out_new RENAME TO opt_out;
+ALTER TABLE opt_out_code_new RENAME TO opt_out_code;
+CREATE INDEX opt_out_code_by_opt_out ON opt_out_code (opt_out_id);
+CREATE INDEX opt_out_by_state ON opt_out (state);
+CREATE TABLE opt_out_address (
+    address_id INTEGER PRIMARY KEY AUTOINCREMENT, opt_out_id INTEGER NOT NULL REFERENCES opt_out,
+    address TEXT NOT NULL
+) STRICT;
+CREATE INDEX opt_out_address_by_opt_out ON opt_out_address (opt_out_id);
+CREATE TABLE operator_act (
+    act_id INTEGER PRIMARY KEY AUTOINCREMENT, operator TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('received', 'stated')), feed_size INTEGER NOT NULL, root TEXT,
+    rows_in INTEGER, rows_out INTEGER, report_digest TEXT, at TEXT NOT NULL
+) STRICT;
+CREATE INDEX operator_act_by_operator ON operator_act (operator, kind, feed_size)
+"""
