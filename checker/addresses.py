@@ -4,8 +4,12 @@
 
 An address has no scheme: http and https of one host are opted out together, since whoever copies a picture takes it by
 either. One spelling each, so that equal addresses are equal texts: as the WHATWG URL standard writes host and path,
-then without a dot at the end of the host, without the ports 80 and 443, and with the escapes of RFC 3986 6.2.2.1 and
-6.2.2.2 (capital hex, letters and digits as they are).
+then without a dot at the end of the host, without the ports 80 and 443, and with the escapes of RFC 3986: capital hex
+(6.2.2.1), letters and digits as they are (6.2.2.2), escaped whatever is no pchar (3.3), where the WHATWG's own list of
+what is escaped still changes.
+
+Entries of the log hold addresses, so `is_address` rests on a grammar and not on a library: what was an address once
+must be one for every later version.
 
 The host is exact: a subdomain is another host with its own owner. The path is a prefix by whole segments (the
 path-match of RFC 6265 5.1.4): "/a" covers "/a", "/a/b" and "/a?x", not "/ab"; "/a/" covers what lies below it; "/"
@@ -27,7 +31,12 @@ ADDRESS_CHARACTERS_MAX = 1_000
 
 _PORTS_LEFT_OUT = ("", "80", "443")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
+_ADDRESS = re.compile(
+    r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])"  # a name, IPv4 or IPv6
+    r"(?::([1-9][0-9]{0,4}))?"
+    r"(/[A-Za-z0-9._~!$&'()+,;=:@%/-]*)"  # path-absolute of RFC 3986 3.3, without the star
+)
+_NOT_PLAIN = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/-]")
 _UNRESERVED = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 """RFC 3986 2.3: escaping these changes nothing of what is named."""
 
@@ -49,12 +58,15 @@ def address_of(url: str) -> str | None:
     if parts.protocol not in ("http:", "https:") or not host:
         return None
     port = "" if parts.port in _PORTS_LEFT_OUT else f":{parts.port}"
-    return f"{host}{port}{_ESCAPE.sub(_escape, parts.pathname)}"
+    return f"{host}{port}{_plain(parts.pathname)}"
 
 
 def is_address(text: str) -> bool:
-    """Is this an address in its one spelling?"""
-    return len(text) <= ADDRESS_CHARACTERS_MAX and "*" not in text and address_of(f"https://{text}") == text
+    """Is this of the form of an address (docs/feed.md section 2)?"""
+    found = _ADDRESS.fullmatch(text) if len(text) <= ADDRESS_CHARACTERS_MAX else None
+    if found is None or found[1] in _PORTS_LEFT_OUT:
+        return False
+    return _plain(found[2]) == found[2] and not {".", ".."} & set(found[2].split("/"))
 
 
 def parse_address(text: str) -> str:
@@ -114,6 +126,12 @@ def covering_addresses(url: str) -> tuple[str, ...]:
     return tuple(there[:cut] for cut in sorted(cuts) if cut <= ADDRESS_CHARACTERS_MAX)
 
 
+def _plain(path: str) -> str:
+    return _NOT_PLAIN.sub(_escape, path)
+
+
 def _escape(match: re.Match[str]) -> str:
+    if match[1] is None:
+        return f"%{ord(match[0]):02X}"  # the path is ASCII
     letter = chr(int(match[1], 16))
     return letter if letter in _UNRESERVED else match[0].upper()

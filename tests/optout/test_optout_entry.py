@@ -26,7 +26,6 @@ from checker.optout.entry import (
     number_from,
     parse_entry,
     parse_opening,
-    picture_codes,
     write_entry,
     write_opening,
 )
@@ -35,6 +34,10 @@ HEX = "bb2483cc209e37f24cf10fc336bc37cf32c29b277241330e60ce9936333c773c"
 OPT_OUT = (
     b'{"payload":{"evidence":"picture","number":"4F7K-20M9","pictures":[[{"hex":"' + HEX.encode() + b'",'
     b'"kind":"phash256","version":"1"}]],"uses":["train-ai","train-genai"]},"type":"opt-out","v":1}'
+)
+HOST_OPT_OUT = (
+    b'{"payload":{"addresses":["example.org/photos/","example.org:8443/"],"evidence":"host-file","number":"4F7K-20M9",'
+    b'"pictures":[],"uses":["tdm"]},"type":"opt-out","v":2}'
 )
 VKEY = "log.example/opt-outs+9dcd1c9f+ASVDuS/xCVURR2rcg2nbbdyTNmWhGXjdoUBO4QZsqVWd"
 
@@ -105,6 +108,78 @@ def test_bytes_that_break_a_must_are_rejected(old: bytes, new: bytes) -> None:
     assert refused.value.part == "entry"
 
 
+def test_an_opt_out_that_names_addresses_is_of_version_2() -> None:
+    entry = OptOut(
+        number="4F7K-20M9",
+        evidence=Evidence.HOST_FILE,
+        pictures=(),
+        uses=(Use.TDM,),
+        addresses=("example.org/photos/", "example.org:8443/"),
+    )
+    assert write_entry(entry) == HOST_OPT_OUT
+    assert parse_entry(HOST_OPT_OUT) == entry
+
+
+def test_pictures_and_addresses_stand_in_one_entry() -> None:
+    picture = b'[{"hex":"' + HEX.encode() + b'","kind":"phash256","version":"1"}]'
+    data = HOST_OPT_OUT.replace(b'"pictures":[]', b'"pictures":[' + picture + b"]")
+    entry = parse_entry(data)
+    assert isinstance(entry, OptOut)
+    assert (len(entry.pictures), len(entry.addresses)) == (1, 2)
+    assert write_entry(entry) == data
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"v":2', b'"v":1'),
+        (b'"v":2', b'"v":3'),
+        (b'"addresses":["example.org/photos/","example.org:8443/"],', b""),
+        (b'["example.org/photos/","example.org:8443/"]', b"[]"),
+        (b'["example.org/photos/","example.org:8443/"]', b'"example.org/photos/"'),
+        (b'["example.org/photos/","example.org:8443/"]', b'["example.org:8443/","example.org/photos/"]'),
+        (b'["example.org/photos/","example.org:8443/"]', b'["example.org/","example.org/"]'),
+        (b'"example.org/photos/"', b"7"),
+        (b'"example.org/photos/"', b'"https://example.org/photos/"'),
+        (b'"example.org/photos/"', b'"example.org"'),
+        (b'"example.org/photos/"', b'"Example.org/"'),
+        (b'"example.org/photos/"', b'"*.example.org/"'),
+        (b'"example.org/photos/"', b'"example.org/' + b"a" * 1_000 + b'"'),
+        (b'"evidence":"host-file"', b'"evidence":"code"'),
+        (b'"evidence":"host-file"', b'"evidence":"picture"'),
+        (b'"type":"opt-out"', b'"type":"withdraw"'),
+    ],
+)
+def test_addresses_that_break_a_must_are_rejected(old: bytes, new: bytes) -> None:
+    changed = HOST_OPT_OUT.replace(old, new, 1)
+    assert changed != HOST_OPT_OUT
+    with pytest.raises(VerificationError) as refused:
+        parse_entry(changed)
+    assert refused.value.part == "entry"
+
+
+def test_version_1_holds_no_addresses_and_the_other_types_have_no_version_2() -> None:
+    for data in (
+        OPT_OUT.replace(b'{"evidence"', b'{"addresses":["example.org/"],"evidence"').replace(
+            b"picture", b"host-file", 1
+        ),
+        b'{"payload":{"index":7},"type":"withdraw","v":2}',
+    ):
+        with pytest.raises(VerificationError):
+            parse_entry(data)
+
+
+def test_an_entry_has_at_most_a_thousand_addresses() -> None:
+    for count in (1_000, 1_001):
+        addresses = tuple(f"example.org/{number:04d}" for number in range(count))
+        entry = OptOut("4F7K-20M9", Evidence.HOST_FILE, (), (Use.TDM,), addresses)
+        if count == 1_000:
+            assert parse_entry(write_entry(entry)) == entry
+        else:
+            with pytest.raises(ValueError):
+                write_entry(entry)
+
+
 def test_a_picture_without_codes_and_an_opt_out_without_pictures_are_rejected() -> None:
     head, tail = OPT_OUT.split(b"[[", 1)[0], OPT_OUT.split(b"]]", 1)[1]
     for pictures in (b"[]", b"[[]]"):
@@ -123,9 +198,11 @@ def test_an_unknown_kind_of_code_is_kept() -> None:
     assert entry.pictures[0][0].kind == CodeKind(name="sscd512", version="1", bits=512)
 
 
-def test_codes_of_a_picture_are_sorted_and_none_stands_twice() -> None:
+def test_codes_of_a_picture_that_are_not_sorted_or_stand_twice_are_not_written() -> None:
     low, high = (Fingerprint(kind=PHASH256, bits=bytes([byte]) * 32) for byte in (1, 2))
-    assert picture_codes([high, low, high]) == (low, high)
+    for codes in ((high, low), (low, low), ()):
+        with pytest.raises(ValueError):
+            write_entry(OptOut("4F7K-20M9", Evidence.CODE, (codes,), (Use.TDM,)))
 
 
 def test_deep_nesting_is_a_rejection_and_no_crash() -> None:
