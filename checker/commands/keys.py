@@ -1,4 +1,4 @@
-"""`hibs keys`: who may do more than anybody may."""
+"""`hibs keys`: who may do more than anybody may; and the keys that sign the log."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from checker.errors import DataError, InputError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from checker.optout.log_keys import LogKey
     from checker.records.registry import Registry
 
-app = typer.Typer(no_args_is_help=True, help="Keys for the API: make, list, revoke.")
+app = typer.Typer(no_args_is_help=True, help="Keys for the API: make, list, revoke. Keys of the log: list, rotate.")
 
 DATA_OPTION = Annotated[Path, typer.Option(metavar="DIR", help="The data folder.", show_default=False, readable=False)]
 NAME_OPTION = Annotated[str, typer.Option(metavar="N", help="Who holds it.", show_default=False)]
@@ -108,10 +109,68 @@ def revoke(
     answer(f"revoked the key of {name}")
 
 
+@app.command("log")
+@command
+def list_log_keys(data: DATA_OPTION, as_json: JSON_OPTION = False) -> None:
+    """List the verifier keys that the log ever had, oldest first: publish them, so that others can pin them.
+
+    hibs keys log --data data/
+    """
+    from checker.optout.log import folder_keys
+
+    keys = folder_keys(data)
+    if as_json:
+        answer_json([key.to_dict() for key in keys])
+        return
+    for key in keys:
+        answer(f"{key.verifier.text}  {_key_dates(key)}")
+
+
+@app.command()
+@command
+def rotate_log(
+    data: DATA_OPTION,
+    days: Annotated[int, typer.Option(metavar="N", min=7, max=365, help="Days in which both keys sign.")] = 30,
+    as_json: JSON_OPTION = False,
+) -> None:
+    """Make a new key for the log. Both sign until the old one ends, so that followers can change over.
+
+    Not for a key that others may have seen: docs/feed.md, "A key that others know".
+
+    hibs keys rotate-log --data data/
+    """
+    import os
+    from datetime import UTC, datetime
+
+    from checker.optout.request import OptOuts
+    from checker.settings import Settings
+
+    now = datetime.now(UTC)
+    with OptOuts.open(data, Settings.from_environment(os.environ), now=now, create=False) as opt_outs:
+        new = opt_outs.log.rotate(now, days=days)
+    if as_json:
+        answer_json(new.to_dict())
+    else:
+        answer(new.verifier.text)
+    say("the new key signs beside the old one from now on; publish it where people find the old one, and say that")
+    say("followers should compare it and run `hibs feed sync ... --pin KEY`; `hibs keys log` shows the dates")
+
+
+def _key_dates(key: LogKey) -> str:
+    from checker.model import utc_text
+
+    since = "from the beginning" if key.since is None else f"from {utc_text(key.since)} (entry {key.added})"
+    until = "" if key.until is None else f" until {utc_text(key.until)}"
+    if key.retired is not None:
+        return f"signed {since}{until}, retired (entry {key.retired})"
+    return f"signs {since}{until}"
+
+
 @contextmanager
 def _open(data: Path, *, create: bool = False) -> Iterator[tuple[Registry, datetime]]:
     from datetime import UTC, datetime
 
+    from checker.optout.log import require_whole_log
     from checker.records.folder import is_file, make_private_folder
     from checker.records.registry import REGISTRY_FILE, Registry
 
@@ -120,6 +179,7 @@ def _open(data: Path, *, create: bool = False) -> Iterator[tuple[Registry, datet
     make_private_folder(data)
     registry = Registry.open(data / REGISTRY_FILE)
     try:
+        require_whole_log(data, registry)
         yield registry, datetime.now(UTC)
     finally:
         registry.close()

@@ -11,29 +11,35 @@ The one sin of a log is to sign two histories. So:
    processes the slower cannot put an older checkpoint over a newer one.
 
 A crash between commit and signature leaves entries that no checkpoint covers; the next `sign` covers them.
-`log.key` (mode 0600) is never in a database, because every backup of the database would then carry it.
+How one key takes over from another: succession.py. `log.key` (log_keys.py) is never in a database, because every backup
+of the database would then carry it.
 """
 
 from __future__ import annotations
 
 import fcntl
-import os
-import stat
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from checker.errors import DataError, InputError, LogBehindError, VerificationError
 from checker.optout.entry import SALT_BYTES, Entry, Opening, entry_leaf, write_entry, write_opening
+from checker.optout.log_keys import KEY_FILE, LogKey, read_keys, signing_keys, write_keys
 from checker.optout.note import (
     Checkpoint,
     SigningKey,
+    VerifierKey,
     checkpoint_at,
     is_key_name,
+    note_signers,
     open_checkpoint,
-    parse_signing_key,
+    sign_note,
+    with_one_signature,
 )
+from checker.optout.private_file import write_private
+from checker.optout.succession import Succession, key_missing
 from checker.optout.tokens import RandomBytes
 from checker.optout.tree import (
     ENTRIES,
@@ -47,13 +53,15 @@ from checker.optout.tree import (
     root,
     write_bundle,
 )
-from checker.records.registry import LogRow, Registry, RegistryWriter
+from checker.records.registry import REGISTRY_FILE, LogRow, Registry, RegistryWriter
 
-KEY_FILE = "log.key"
 CHECKPOINT_FILE = "checkpoint"
 LOCK_FILE = "log.lock"
 CHECKPOINT_AGE_MAX = timedelta(hours=1)
 """A log that rests is signed again after this time, so that followers see that it is not withheld."""
+OVERLAP_DAYS = 30
+"""How long an old key signs beside its successor. Followers are to sync every day, and `honour` takes no feed older
+than 7 days, so whoever did not see the new key within a month was not following."""
 _PAGE = 500
 """Openings read at a time: short reads, because a reader holds up a commit in a rollback journal."""
 
@@ -61,11 +69,12 @@ _PAGE = 500
 class Log:
     """The log of one data folder."""
 
-    def __init__(self, folder: Path, registry: Registry, key: SigningKey, random_bytes: RandomBytes) -> None:
+    def __init__(self, folder: Path, registry: Registry, random_bytes: RandomBytes) -> None:
         self._folder = folder
         self._registry = registry
-        self._key = key
         self._random_bytes = random_bytes
+        self._succession = Succession(folder, registry, lambda writer, change: self.append(writer, change).index)
+        self._opened: tuple[bytes, tuple[LogKey, ...], Checkpoint] | None = None
 
     @classmethod
     def open(
@@ -80,31 +89,31 @@ class Log:
             DataError: the key or the mark is missing or not ours.
         """
         with _locked(folder):
-            key = _read_key(folder / KEY_FILE)
-            if key is None:
+            if not read_keys(folder):
                 if registry.log_size() or (folder / CHECKPOINT_FILE).exists():
-                    raise DataError(
-                        f"{folder / KEY_FILE} is missing, but its log was begun; "
-                        "restore it, a new key would be another log"
-                    )
+                    raise key_missing(folder)
                 name = origin or f"haveibeenscraped/{random_bytes(4).hex()}"
                 if not is_key_name(name):
                     raise InputError(f"a log cannot be called {name!r}; use letters without spaces and plus signs")
                 key = SigningKey(name=name, seed=random_bytes(32))
-                write_private(folder / KEY_FILE, f"{key.text}\n".encode())
-            log = cls(folder, registry, key, random_bytes)
+                write_keys(folder, [LogKey(key.verifier, key)])
+            log = cls(folder, registry, random_bytes)
             log._sign(now)
         return log
 
     @property
     def origin(self) -> str:
         """The name of this log, first line of its checkpoints."""
-        return self._key.name
+        return self.keys()[0].verifier.name
 
     @property
     def vkey(self) -> str:
-        """The verifier key that people pin."""
-        return self._key.verifier.text
+        """The verifier key that people pin: of two that sign the newer one, which will do so longer."""
+        return self.keys()[-1].verifier.text
+
+    def keys(self) -> tuple[LogKey, ...]:
+        """All keys that this log ever had, oldest first."""
+        return self._succession.keys()
 
     @property
     def size(self) -> int:
@@ -121,6 +130,15 @@ class Log:
     def head(self) -> Checkpoint:
         """What the last signed checkpoint says."""
         return self._open_mark(self.checkpoint())
+
+    def for_receipt(self, note: bytes) -> tuple[VerifierKey, bytes]:
+        """The key that a receipt with this checkpoint names, and the checkpoint with the signature of that key alone.
+
+        Of two keys the newer one: its verifier key is the one that will be published longer.
+        """
+        signers = note_signers(note)
+        key = next(k.verifier for k in reversed(self.keys()) if (k.verifier.name, k.verifier.id) in signers)
+        return key, with_one_signature(note, key)
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -139,6 +157,21 @@ class Log:
         """
         with _locked(self._folder):
             return self._sign(now)
+
+    def rotate(self, now: datetime, *, days: int = OVERLAP_DAYS) -> LogKey:
+        """Make a new key. It signs from now on, the one before it beside it for `days` and then no more.
+
+        Whoever signs after that day ends the old key; its secret half is deleted then.
+
+        Raises:
+            InputError: two keys sign already.
+            LogBehindError, DataError: see `open`; nothing was changed.
+        """
+        with _locked(self._folder):
+            self._sign(now)
+            self._succession.rotate(self._random_bytes, now=now, days=days)
+            self._sign(now)
+        return self.keys()[-1]
 
     def prove(self, index: int, size: int) -> tuple[bytes, ...]:
         """The inclusion proof of an entry in the log of this size."""
@@ -183,6 +216,21 @@ class Log:
             raise InputError("the log has no such tile; fetch the checkpoint and ask for tiles of its size")
 
     def _sign(self, now: datetime) -> bytes:
+        note = self._require_whole()
+        self._succession.settle(now)
+        size, signing = self._registry.log_size(), signing_keys(self.keys())
+        if note is not None:
+            head, signers = self._open_mark(note), note_signers(note)
+            young = now - head.time < CHECKPOINT_AGE_MAX
+            if head.size == size and young and all((key.name, key.verifier.id) in signers for key in signing):
+                return note
+        made = checkpoint_at(self.origin, size, root(size, self._registry.node), now)
+        note = sign_note(made.text, signing)
+        write_private(self._folder / CHECKPOINT_FILE, note)
+        return note
+
+    def _require_whole(self) -> bytes | None:
+        """The mark, which the database holds all of. None: nothing was signed yet."""
         size, note = self._registry.log_size(), self._read_mark()
         if note is None and size:
             raise DataError(
@@ -190,13 +238,7 @@ class Log:
                 "restore it, a follower of the feed has a copy"
             )
         if note is not None:
-            head = self._open_mark(note)
-            self._refuse_behind(head, size)
-            if head.size == size and now - head.time < CHECKPOINT_AGE_MAX:
-                return note
-        made = checkpoint_at(self.origin, size, root(size, self._registry.node), now)
-        note = self._key.sign(made.text)
-        write_private(self._folder / CHECKPOINT_FILE, note)
+            self._refuse_behind(self._open_mark(note), size)
         return note
 
     def _refuse_behind(self, head: Checkpoint, size: int) -> None:
@@ -218,48 +260,67 @@ class Log:
             return None
 
     def _open_mark(self, note: bytes) -> Checkpoint:
+        """Keys are read after the mark: whoever changes both writes the keys first."""
+        log_keys, opened = self.keys(), self._opened
+        if opened is not None and opened[:2] == (note, log_keys):
+            return opened[2]
+        keys = [key.verifier for key in log_keys]
         try:
-            return open_checkpoint(note, [self._key.verifier])
+            signers = note_signers(note)
+            head = open_checkpoint(note, keys)
         except VerificationError as error:
             raise DataError(
                 f"{self._folder / CHECKPOINT_FILE} was not signed with {KEY_FILE} ({error}); restore the two together"
             ) from error
+        if any(name == head.origin and key_id not in {key.id for key in keys} for name, key_id in signers):
+            raise DataError(
+                f"{self._folder / CHECKPOINT_FILE} is signed by a key that {KEY_FILE} lacks, so that is an older copy; "
+                "restore the newest one, followers have the other key pinned"
+            )
+        self._opened = (note, log_keys, head)
+        return head
 
 
-def folder_key(folder: Path) -> str:
-    """The verifier key of the log in this data folder.
+def folder_keys(folder: Path) -> tuple[LogKey, ...]:
+    """All keys of the log in this data folder, oldest first.
 
     Raises:
         DataError: it has no log, or its key file cannot be used.
     """
-    key = _read_key(folder / KEY_FILE)
-    if key is None:
-        raise DataError(f"{folder} has no {KEY_FILE}; give the data folder of a log, or --key")
-    return key.verifier.text
+    keys = read_keys(folder)
+    if not keys:
+        raise DataError(f"{folder} has no {KEY_FILE}; give the data folder of a log")
+    return keys
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file of mode 0600 so that after a crash it is there as it was or as it should be, and on the disk.
+def folder_key(folder: Path) -> str:
+    """The verifier key of the log in this data folder; of two that sign the newer one. Raises as `folder_keys`."""
+    return folder_keys(folder)[-1].verifier.text
+
+
+def require_whole_log(folder: Path, registry: Registry) -> None:
+    """Refuse a registry.db that is older than what its log signed: revoked API keys would be valid again, too.
+
+    A folder without a log passes.
 
     Raises:
-        DataError: it cannot be written.
+        LogBehindError, DataError: as `Log.open`.
     """
-    temporary = path.with_name(f"{path.name}.new")
-    try:
-        temporary.unlink(missing_ok=True)
-        descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror}; check space and permissions") from error
+    with _locked(folder):
+        if read_keys(folder):
+            Log(folder, registry, secrets.token_bytes)._require_whole()
+        elif registry.log_size() or (folder / CHECKPOINT_FILE).exists():
+            raise key_missing(folder)
+
+
+def require_whole_folder(folder: Path) -> None:
+    """The same for a data folder: with an older registry.db, what was opted out since would be told and recorded.
+
+    One without a registry passes. Raises LogBehindError, DataError.
+    """
+    if (folder / REGISTRY_FILE).is_file():
+        with closing(Registry.open(folder / REGISTRY_FILE)) as registry:
+            require_whole_log(folder, registry)
 
 
 @contextmanager
@@ -268,17 +329,3 @@ def _locked(folder: Path) -> Iterator[None]:
     with (folder / LOCK_FILE).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _read_key(path: Path) -> SigningKey | None:
-    try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
-        if stat.S_IMODE(mode) & 0o077:
-            raise DataError(f"{path} can be read by others; run `chmod 600 {path}`, and think of a new log if one did")
-        return parse_signing_key(text.removesuffix("\n"))
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
-    except ValueError as error:
-        raise DataError(f"{path} is no signing key ({error}); restore it") from error

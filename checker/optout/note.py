@@ -83,10 +83,11 @@ class SigningKey:
 
     def sign(self, text: str) -> bytes:
         """The signed note over `text`, which ends with a line feed."""
-        if not text.endswith("\n") or _CONTROL.search(text):
-            raise ValueError("a note's text ends with a line feed and has no other control character")
+        return sign_note(text, [self])
+
+    def _line(self, text: str) -> str:
         signature = Ed25519PrivateKey.from_private_bytes(self.seed).sign(text.encode())
-        return f"{text}\n\u2014 {self.name} {_base64(self.verifier.id + signature)}\n".encode()
+        return f"\u2014 {self.name} {_base64(self.verifier.id + signature)}\n"
 
 
 def parse_verifier_key(text: str) -> VerifierKey:
@@ -153,6 +154,37 @@ def open_note(note: bytes, keys: Sequence[VerifierKey]) -> str:
         names = ", ".join(f"{key.name}+{key.id.hex()}" for key in keys)
         raise VerificationError(f"the checkpoint is not signed by {names}", part="checkpoint-signature")
     return text
+
+
+def sign_note(text: str, keys: Sequence[SigningKey]) -> bytes:
+    """The note over `text`, which ends with a line feed, with one signature line of each key, in their order."""
+    if not keys or not text.endswith("\n") or _CONTROL.search(text):
+        raise ValueError("a note has a key, and its text ends with a line feed and has no other control character")
+    return f"{text}\n{''.join(key._line(text) for key in keys)}".encode()
+
+
+def note_signers(note: bytes) -> tuple[tuple[str, bytes], ...]:
+    """Name and key id of each signature line. Nothing is verified.
+
+    Raises:
+        VerificationError: part "checkpoint-format"; it is no note.
+    """
+    return tuple(_parse_signature(line)[:2] for line in _split_note(note)[1])
+
+
+def with_one_signature(note: bytes, key: VerifierKey) -> bytes:
+    """The same note with the signature line of this key alone, as a receipt carries it (docs/feed.md section 6).
+
+    Raises:
+        VerificationError: part "checkpoint-format" when it is no note, "checkpoint-signature" when it has no such line.
+    """
+    text, lines = _split_note(note)
+    line = next((line for line in lines if _parse_signature(line)[:2] == (key.name, key.id)), None)
+    if line is None:
+        raise VerificationError(
+            f"the checkpoint is not signed by {key.name}+{key.id.hex()}", part="checkpoint-signature"
+        )
+    return f"{text}\n{line}\n".encode()
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------------

@@ -22,14 +22,14 @@ The key inside a receipt is only as good as its source: whoever forges a log als
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from checker.errors import VerificationError
 from checker.optout.canonical import INTEGER_MAX, base64url, parse_base64url
 from checker.optout.entry import SALT_BYTES, OptOut, entry_leaf, parse_entry
-from checker.optout.note import Checkpoint, open_checkpoint, parse_verifier_key
+from checker.optout.note import Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
 from checker.optout.tree import HASH_BYTES, leaf_hash, verify_inclusion
 
 RECEIPT_BYTES_MAX = 2**21
@@ -160,23 +160,19 @@ def read_receipt(data: bytes) -> Receipt:
     return receipt
 
 
-def verify_receipt(data: bytes, *, key: str | None = None) -> VerifiedReceipt:
+def verify_receipt(data: bytes, *, key: str | tuple[str, ...] | None = None) -> VerifiedReceipt:
     """Verify a receipt file without asking anybody.
 
     Args:
-        key: the verifier key of the log, from a source that is trusted. None: the one in the receipt is taken, which
-            shows that the parts belong together and not whose log it is.
+        key: the verifier key of the log, from a source that is trusted, or all that it ever had. None: the one in the
+            receipt is taken, which shows that the parts belong together and not whose log it is.
     Raises:
         VerificationError: the first check that fails; its `part` is one of those above.
     """
     receipt = read_receipt(data)
     verifier = parse_verifier_key(receipt.key)
-    if key is not None and parse_verifier_key(key) != verifier:
-        raise VerificationError(
-            f"the receipt is of the log {verifier.name}, key {verifier.id.hex()}, and not of the one whose key was "
-            f"given ({parse_verifier_key(key).name}, key {parse_verifier_key(key).id.hex()})",
-            part="key",
-        )
+    if key is not None:
+        _require_one_of([parse_verifier_key(text) for text in ([key] if isinstance(key, str) else key)], verifier)
     checkpoint = open_checkpoint(receipt.checkpoint.encode(), [verifier])
     if receipt.checkpoint.partition("\n\n")[2].count("\n") != 1:
         # Signatures of other keys are ignored, so in a receipt, where every byte has to count, there are none.
@@ -195,6 +191,16 @@ def verify_receipt(data: bytes, *, key: str | None = None) -> VerifiedReceipt:
             "the receipt's proof does not lead from its entry to the signed log", part="inclusion-proof"
         )
     return VerifiedReceipt(receipt=receipt, opt_out=opt_out, checkpoint=checkpoint)
+
+
+def _require_one_of(expected: Sequence[VerifierKey], verifier: VerifierKey) -> None:
+    if verifier not in expected:
+        named = " or ".join(f"{key.name}, key {key.id.hex()}" for key in expected)
+        raise VerificationError(
+            f"the receipt is of the log {verifier.name}, key {verifier.id.hex()}, and not of the one whose key was "
+            f"given ({named})",
+            part="key",
+        )
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

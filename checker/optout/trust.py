@@ -1,13 +1,20 @@
-"""Whom a follower trusts: one pinned key, and never a history that contradicts what it signed before."""
+"""Whom a follower trusts: one pinned key, and never a history that contradicts what it signed before.
+
+A log may change its key: the old one and the new one sign together for some weeks, and an entry of the log says that
+the new one came. A follower learns of it from that entry, under a checkpoint that its pinned key signed, and tells a
+person. Only a person pins: whoever stole the old key could also write such an entry (docs/feed.md section 5).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from checker.errors import InputError, RemoteError, VerificationError
 from checker.model import utc_text
+from checker.optout.entry import Entry, KeyChange, KeyState
 from checker.optout.feed import FeedState, checked_checkpoint
 from checker.optout.note import Checkpoint, VerifierKey, parse_verifier_key
 from checker.optout.tree import Tile
@@ -57,6 +64,59 @@ def first_contact(source: FeedSource, expected: VerifierKey | None, now: datetim
     return FeedState(origin=key.name, key=key, source=source.name, tree_size=0, synced_at=utc_text(now))
 
 
+class KeyNews:
+    """What a log says of its own keys, collected on the way through its entries."""
+
+    def __init__(self, origin: str, changes: Iterable[tuple[int, KeyChange]] = ()) -> None:
+        self._origin = origin
+        self._added: dict[VerifierKey, int] = {}
+        self._retired: set[VerifierKey] = set()
+        for index, change in changes:
+            self.see(index, change)
+
+    def see(self, index: int, entry: Entry) -> None:
+        """Take note of an entry. Keys of other names are passed over: they never sign this log."""
+        if not isinstance(entry, KeyChange):
+            return
+        key = parse_verifier_key(entry.key)
+        if key.name == self._origin and entry.state is KeyState.ADDED:
+            self._added.setdefault(key, index)
+        elif key.name == self._origin:
+            self._retired.add(key)
+
+    def standing(self) -> Mapping[VerifierKey, int]:
+        """Keys that came and did not go, with the entry that says so, oldest first."""
+        return {key: index for key, index in self._added.items() if key not in self._retired}
+
+    def sentences(self, pinned: VerifierKey) -> tuple[str, ...]:
+        """What a person should be told who pinned this key: one sentence for each newer one."""
+        standing = self.standing()
+        return tuple(
+            f"the log {self._origin} changes its key: entry {index} says that {key.text} signs it too; compare that "
+            "with what its operator publishes elsewhere, and then sync with --pin and this key"
+            for key, index in standing.items()
+            if index > standing.get(pinned, -1) and key != pinned
+        )
+
+
+def repinned(state: FeedState, given: VerifierKey, news: KeyNews) -> FeedState:
+    """The state of a folder in which a person pins another key than the one that it follows.
+
+    Args:
+        news: of the folder as it was accepted, so that the pinned key signed what it says.
+    Raises:
+        VerificationError: part "key"; the log did not say that this key came.
+    """
+    if given not in news.standing():
+        raise VerificationError(
+            f"this folder follows {state.key.text}, which is not the key given, and nothing that it signed says that "
+            f"{given.text} signs the same log; sync once without --pin, or compare both with what the log's operator "
+            "publishes and begin a new folder",
+            part="key",
+        )
+    return replace(state, key=given)
+
+
 def offered_checkpoint(note: bytes, state: FeedState, source: FeedSource) -> Checkpoint:
     """Open what the source offers. Raises VerificationError, naming the source, when the pinned key did not sign it."""
     try:
@@ -64,7 +124,7 @@ def offered_checkpoint(note: bytes, state: FeedState, source: FeedSource) -> Che
     except VerificationError as error:
         raise VerificationError(
             f"{source.name} offers a checkpoint that is not accepted: {error}; check that it is the log that is "
-            "followed here, and ask its operator",
+            "followed here and whether its key changed, and ask its operator",
             part=error.part,
         ) from error
 

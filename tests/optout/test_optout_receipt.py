@@ -75,20 +75,6 @@ def test_the_worked_example_verifies() -> None:
     assert held.opt_out.pictures[0][0].hex == "bb2483cc209e37f24cf10fc336bc37cf32c29b277241330e60ce9936333c773c"
 
 
-def test_every_changed_byte_of_a_receipt_is_found() -> None:
-    for at in range(len(RECEIPT)):
-        for changed in {RECEIPT[at] ^ 1, RECEIPT[at] ^ 0x20, 0x20, 0x30} - {RECEIPT[at]}:
-            with pytest.raises(VerificationError):
-                verify_receipt(RECEIPT[:at] + bytes([changed]) + RECEIPT[at + 1 :])
-
-
-def test_a_missing_and_an_added_byte_are_found() -> None:
-    for at in range(len(RECEIPT)):
-        for changed in (RECEIPT[:at] + RECEIPT[at + 1 :], RECEIPT[:at] + b" " + RECEIPT[at:]):
-            with pytest.raises(VerificationError):
-                verify_receipt(changed)
-
-
 def changed(**members: Any) -> bytes:
     """The example with other members, spelled as receipts are."""
     return (json.dumps({**json.loads(RECEIPT), **members}, indent=2) + "\n").encode()
@@ -106,6 +92,79 @@ def signed(key: SigningKey, **lines: str) -> str:
 
 LOG = parse_signing_key(KEYS[0])
 STRANGER = SigningKey(name="log.example/other", seed=bytes(32))
+
+
+PARTS = {
+    *("format", "key", "checkpoint-format", "checkpoint-signature", "origin", "tree-size"),
+    *("entry", "number", "leaf", "inclusion-proof"),
+}
+"""As docs/feed.md section 6 names them."""
+
+
+def test_every_changed_byte_of_a_receipt_is_found_and_its_part_named() -> None:
+    named = set()
+    for at in range(len(RECEIPT)):
+        for changed in {RECEIPT[at] ^ 1, RECEIPT[at] ^ 0x20, RECEIPT[at] ^ 0x80, 0x20, 0x30} - {RECEIPT[at]}:
+            with pytest.raises(VerificationError) as refused:
+                verify_receipt(RECEIPT[:at] + bytes([changed]) + RECEIPT[at + 1 :])
+            assert refused.value.exit_code == 4
+            named.add(refused.value.part)
+    assert named == PARTS
+
+
+MEMBERS = json.loads(RECEIPT)
+
+
+@pytest.mark.parametrize("member", MEMBERS)
+def test_every_member_is_missed_doubled_and_emptied(member: str) -> None:
+    without = {name: value for name, value in MEMBERS.items() if name != member}
+    for document in (without, MEMBERS | {member: None}, MEMBERS | {member: []}, MEMBERS | {member: ""}):
+        with pytest.raises(VerificationError) as refused:
+            verify_receipt((json.dumps(document, indent=2) + "\n").encode())
+        assert refused.value.part in PARTS
+
+
+@pytest.mark.parametrize(
+    ("member", "part"),
+    [
+        ("v", "format"),
+        ("origin", "origin"),
+        ("key", "checkpoint-signature"),
+        ("number", "number"),
+        ("entry", "number"),
+        ("salt", "leaf"),
+        ("leaf", "leaf"),
+        ("index", "inclusion-proof"),
+        ("tree_size", "tree-size"),
+        ("proof", "inclusion-proof"),
+        ("checkpoint", "checkpoint-signature"),
+    ],
+)
+def test_a_member_of_another_receipt_is_found(member: str, part: str) -> None:
+    """Each of them well-formed by itself, as of a receipt of another log."""
+    other = MEMBERS | {
+        "v": 2,
+        "origin": STRANGER.name,
+        "key": STRANGER.verifier.text,
+        "number": "0000-0000",
+        "entry": other_entry("4F7K-20M9", "0000-0000"),
+        "salt": "_" * 42 + "8",
+        "leaf": "11" * 32,
+        "index": 1,
+        "tree_size": 4,
+        "proof": ["22" * 32],
+        "checkpoint": signed(STRANGER),
+    }
+    with pytest.raises(VerificationError) as refused:
+        verify_receipt(changed(**{member: other[member]}))
+    assert refused.value.part == part
+
+
+def test_a_missing_and_an_added_byte_are_found() -> None:
+    for at in range(len(RECEIPT)):
+        for changed in (RECEIPT[:at] + RECEIPT[at + 1 :], RECEIPT[:at] + b" " + RECEIPT[at:]):
+            with pytest.raises(VerificationError):
+                verify_receipt(changed)
 
 
 @pytest.mark.parametrize(
@@ -190,3 +249,10 @@ def test_a_lone_surrogate_is_no_text() -> None:
     with pytest.raises(VerificationError) as refused:
         verify_receipt((json.dumps(document, indent=2) + "\n").encode())
     assert refused.value.part == "format"
+
+
+def test_the_expected_key_may_be_any_that_the_log_ever_had() -> None:
+    assert verify_receipt(RECEIPT, key=(STRANGER.verifier.text, KEYS[1])).receipt.key == KEYS[1]
+    with pytest.raises(VerificationError) as refused:
+        verify_receipt(RECEIPT, key=(STRANGER.verifier.text,))
+    assert refused.value.part == "key"
