@@ -6,6 +6,7 @@ Only the Protocol stands here. `crawler.remote` implements it and is found throu
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -21,13 +22,24 @@ class Reply:
     body: bytes
     media_type: str
     """Without parameters, lower case; empty: the server named none."""
+    etag: str = ""
+    """As the server wrote it, quotes included; empty: it named none."""
 
 
 class Remote(Protocol):
     """Speaks to one server. Follows no redirect, sends no cookie; raises RemoteError when nothing was answered."""
 
-    def get(self, path: str, *, bytes_max: int, authorization: str | None = None) -> Reply:
-        """Fetch `path` (absolute, with query). More than `bytes_max` bytes is a RemoteError."""
+    def get(
+        self, path: str, *, bytes_max: int, authorization: str | None = None, if_none_match: str | None = None
+    ) -> Reply:
+        """Fetch `path` (absolute, with query). More than `bytes_max` bytes is a RemoteError.
+
+        With `if_none_match`, an ETag, the answer may be 304 without a body: what carries it is still good.
+        """
+        ...
+
+    def get_many(self, paths: Sequence[str], *, bytes_max: int) -> Iterator[Reply]:
+        """As `get` for each of these paths, several at once; the replies come in the order of the paths."""
         ...
 
     def post(

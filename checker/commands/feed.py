@@ -39,7 +39,8 @@ def sync(
     from datetime import UTC, datetime
 
     from checker.errors import InputError, VerificationError
-    from checker.optout.feed import stale_sentence
+    from checker.optout.feed import read_state, stale_sentence
+    from checker.optout.feed_folder import require_pause
     from checker.optout.feed_source import open_source
     from checker.optout.follow import sync as sync_feed
     from checker.settings import Settings
@@ -48,12 +49,16 @@ def sync(
         raise InputError("give URL and DIR, or --data DATA and DIR")
     folder, now, settings = Path(places[-1]), datetime.now(UTC), Settings.from_environment(os.environ)
     with open_source(data or places[0], settings=settings, now=now, key_file=key_file) as source:
+        if data is None:
+            require_pause(read_state(folder), source.name, now)
         done = sync_feed(folder, source, now=now, pin=pin)
     if done.first_use:
         say(
             f"trusting {done.key} from now on, because {done.source} names it and nothing was pinned; "
             "compare it with what its operator publishes elsewhere"
         )
+    for sentence in done.key_news:
+        say(sentence)
     if as_json:
         answer_json(done.to_dict())
     else:
@@ -87,7 +92,8 @@ def verify(
     from checker.errors import VerificationError
     from checker.model import utc_text
     from checker.optout.feed import VERIFY_AGE_MAX, stale_sentence, verify_feed
-    from checker.optout.follow import CONFLICT_FILE
+    from checker.optout.feed_folder import CONFLICT_FILE
+    from checker.optout.trust import KeyNews
 
     try:
         feed, now = verify_feed(folder), datetime.now(UTC)
@@ -99,6 +105,8 @@ def verify(
         raise
     if (folder / CONFLICT_FILE).exists():
         say(f"{folder / CONFLICT_FILE} holds a checkpoint that a sync refused; show both to others who follow this log")
+    for sentence in KeyNews(feed.origin, feed.key_changes).sentences(feed.key):
+        say(sentence)
     counts = feed.counts()
     if as_json:
         answer_json(

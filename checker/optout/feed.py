@@ -13,23 +13,25 @@
 4. a leaf without opening that no erase entry names: otherwise a server could leave out whom it likes. An opening that
    was erased and is still here.
 
-How old a feed may be differs by use, so it is asked apart: `Feed.is_stale`. Format: docs/feed.md.
+The openings are read once, one after the other, and none is kept: who needs what they say takes it as it passes by
+(`each`). How old a feed may be differs by use, so it is asked apart: `Feed.is_stale`. Format: docs/feed.md.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from checker.errors import InputError, VerificationError
-from checker.model import Fingerprint, Use
-from checker.optout.entry import Entry, EntryType, Evidence, KeyChange, OptOut, Reference
-from checker.optout.feed_proof import erased_by, verify_openings, verify_tree
+from checker.optout.arrivals import Arrivals, arrivals_document, read_arrivals
+from checker.optout.entry import OPENING_BYTES_MAX, Entry, EntryType, KeyChange, KeyState
+from checker.optout.feed_proof import Account, read_numbered, verify_tree
 from checker.optout.note import Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
 
 CHECKPOINT_FILE = "checkpoint"
@@ -54,6 +56,14 @@ class FeedState:
     """Largest size ever accepted."""
     synced_at: str
     """RFC 3339, UTC."""
+    openings_bytes: int = 0
+    """How much of `openings.ndjson` was proved to open the first `tree_size` leaves; only `sync` asks."""
+    openings_sha256: str = ""
+    """Of these bytes, in hex. Empty: not known, so they are proved again."""
+    arrivals: Arrivals = ()
+    """How large the log was on each day on which it had grown."""
+    log_keys: tuple[tuple[int, KeyChange], ...] | None = None
+    """What these openings say of the log's keys, by index. None: not known, so they are read again."""
 
     def to_json(self) -> bytes:
         """The bytes of `state.json`."""
@@ -64,41 +74,39 @@ class FeedState:
             "source": self.source,
             "tree_size": self.tree_size,
             "synced_at": self.synced_at,
+            "openings_bytes": self.openings_bytes,
+            "openings_sha256": self.openings_sha256,
+            "arrivals": arrivals_document(self.arrivals),
+            "log_keys": [[index, change.state.value, change.key] for index, change in self.log_keys or ()],
         }
         return json.dumps(document, indent=1).encode() + b"\n"
-
-
-@dataclass(frozen=True, slots=True)
-class StandingOptOut:
-    """An opt-out that nobody withdrew or erased."""
-
-    index: int
-    number: str
-    lone_code: bool
-    """Made from a code; nobody here saw the picture."""
-    disputed: bool
-    pictures: tuple[tuple[Fingerprint, ...], ...]
-    """The codes of each picture."""
-    uses: tuple[Use, ...]
-    """What it is about; never `all`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A feed that was verified."""
 
+    folder: Path
     origin: str
     key: VerifierKey
     size: int
     root: bytes
     signed_at: datetime
-    entries: Mapping[int, Entry]
-    """By index in the log, rising; erased ones are missing."""
+    withdrawn: frozenset[int]
+    """Indexes that withdrawals name."""
+    erased: frozenset[int]
+    """Entries of which only the leaf is left."""
+    disputed: frozenset[int]
+    """Indexes that disputes name."""
+    tally: Mapping[EntryType, int]
+    """Entries by type; those that were erased count no more."""
+    key_changes: tuple[tuple[int, KeyChange], ...] = ()
+    """What the log says of its own keys, by index."""
 
     @property
-    def erased(self) -> frozenset[int]:
-        """Entries of which only the leaf is left."""
-        return erased_by(self.entries.values())
+    def ended(self) -> frozenset[int]:
+        """Opt-outs that count no more: withdrawn, or erased."""
+        return self.withdrawn | self.erased
 
     def is_stale(self, *, now: datetime, age_max: timedelta) -> bool:
         """Was it signed longer ago than `age_max`, or in the future (`now` is aware)?"""
@@ -106,36 +114,7 @@ class Feed:
 
     def counts(self) -> dict[str, int]:
         """Entries by type; `erased` are those whose type is not known any more."""
-        kinds = Counter(entry_type(entry) for entry in self.entries.values())
-        return {**{kind.value: kinds[kind] for kind in EntryType}, "erased": len(self.erased)}
-
-    def standing(self) -> tuple[StandingOptOut, ...]:
-        """The opt-outs that count, oldest first."""
-        ended = {i for kind in (EntryType.WITHDRAW, EntryType.ERASE) for i in self._referred(kind)}
-        disputed = self._referred(EntryType.DISPUTE)
-        return tuple(
-            StandingOptOut(
-                index=index,
-                number=entry.number,
-                lone_code=entry.evidence is Evidence.CODE,
-                disputed=index in disputed,
-                pictures=entry.pictures,
-                uses=entry.uses,
-            )
-            for index, entry in self.entries.items()
-            if isinstance(entry, OptOut) and index not in ended
-        )
-
-    def _referred(self, kind: EntryType) -> frozenset[int]:
-        found = (entry for entry in self.entries.values() if isinstance(entry, Reference))
-        return frozenset(entry.index for entry in found if entry.type is kind)
-
-
-def entry_type(entry: Entry) -> EntryType:
-    """The type that the entry's bytes name."""
-    if isinstance(entry, OptOut):
-        return EntryType.OPT_OUT
-    return EntryType.KEY if isinstance(entry, KeyChange) else entry.type
+        return {**{kind.value: self.tally.get(kind, 0) for kind in EntryType}, "erased": len(self.erased)}
 
 
 def is_stale(signed_at: datetime, *, now: datetime, age_max: timedelta) -> bool:
@@ -159,9 +138,12 @@ def stale_sentence(signed_at: datetime, *, now: datetime, folder: Path) -> str:
 # --- verifying -------------------------------------------------------------------------------------------------
 
 
-def verify_feed(folder: Path) -> Feed:
-    """Verify every file of a feed folder against its pinned key.
+def verify_feed(folder: Path, *, each: Callable[[int, Entry], None] | None = None) -> Feed:
+    """Verify every file of a feed folder against its pinned key, in one pass.
 
+    Args:
+        each: gets the index and the entry of every opening, in the order of the log, as it is proved. What a later
+            entry ends is known only afterwards: `Feed.ended`. Nothing of it counts when this raises.
     Raises:
         InputError: this is no feed folder.
         VerificationError: something does not hold; see the top of this file.
@@ -179,15 +161,45 @@ def verify_feed(folder: Path) -> Feed:
             part="checkpoint-size",
         )
     with _naming(folder):
-        leaves = verify_tree(checkpoint, lambda tile: (folder / tile.path).read_bytes())
+        account = Account(verify_tree(checkpoint, lambda tile: (folder / tile.path).read_bytes()))
+        _verify_openings(folder / OPENINGS_FILE, account, each)
+    return Feed(
+        folder=folder,
+        origin=checkpoint.origin,
+        key=state.key,
+        size=checkpoint.size,
+        root=checkpoint.root,
+        signed_at=checkpoint.time,
+        withdrawn=account.named(EntryType.WITHDRAW),
+        erased=account.erased,
+        disputed=account.named(EntryType.DISPUTE),
+        tally=account.counts,
+        key_changes=account.key_changes,
+    )
+
+
+def _verify_openings(path: Path, account: Account, each: Callable[[int, Entry], None] | None) -> None:
+    for number, line in enumerate(lines_of(path), start=1):
+        opened = read_numbered(line, number, account.last)
+        entry = account.add(opened)
+        if each is not None:
+            each(opened.index, entry or opened.entry())
+    account.require_complete()
+
+
+def lines_of(path: Path) -> Iterator[bytes]:
+    """The lines of a file of openings, a longer one in pieces, so that a damaged file cannot fill the memory.
+
+    Raises:
+        VerificationError: part "opening"; it cannot be read.
+    """
     try:
-        with _naming(folder), (folder / OPENINGS_FILE).open("rb") as lines:
-            entries = verify_openings(lines, leaves)
+        with path.open("rb") as file:
+            yield from iter(partial(file.readline, OPENING_BYTES_MAX + 1), b"")
     except OSError as error:
         raise VerificationError(
-            f"{folder / OPENINGS_FILE} cannot be read ({error.strerror}); run `hibs feed sync` again", part="opening"
+            f"{path} cannot be read ({error.strerror}); run `hibs feed sync` again", part="opening"
         ) from error
-    return Feed(checkpoint.origin, state.key, checkpoint.size, checkpoint.root, checkpoint.time, entries)
 
 
 @contextmanager
@@ -216,6 +228,7 @@ def read_state(folder: Path) -> FeedState | None:
             tree_size=document["tree_size"],
             synced_at=document["synced_at"],
         )
+        state = replace(state, arrivals=read_arrivals(document.get("arrivals")), **_proved_openings(document))
         if state.key.name != state.origin or type(state.tree_size) is not int or state.tree_size < 0:
             raise ValueError("its origin or tree_size is not of its form")
         if not isinstance(state.source, str) or not isinstance(state.synced_at, str):
@@ -229,6 +242,24 @@ def read_state(folder: Path) -> FeedState | None:
             f"{folder / STATE_FILE} cannot be used; move the folder away and sync again with --pin", part="state"
         ) from error
     return state
+
+
+def _proved_openings(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sync remembers of the openings. It saves work and proves nothing: of another form it is as if missing."""
+    size, digest = document.get("openings_bytes"), document.get("openings_sha256")
+    try:
+        log_keys = tuple(_key_change(*item) for item in document["log_keys"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    known = type(size) is int and size >= 0 and isinstance(digest, str)
+    return {"openings_bytes": size, "openings_sha256": digest, "log_keys": log_keys} if known else {}
+
+
+def _key_change(index: Any, state: Any, key: Any) -> tuple[int, KeyChange]:
+    try:
+        return int(index), KeyChange(key=parse_verifier_key(key).text, state=KeyState(state))
+    except (VerificationError, AttributeError) as error:
+        raise ValueError("this is no verifier key") from error
 
 
 def read_checkpoint(folder: Path, state: FeedState) -> Checkpoint | None:

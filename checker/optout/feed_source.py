@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
 from checker.errors import InputError, RemoteError
 from checker.optout.entry import OPENING_BYTES_MAX, parse_opening
+from checker.optout.feed_update import FeedSource
 from checker.optout.log import Log
 from checker.optout.note import NOTE_BYTES_MAX
 from checker.optout.request import OptOuts
 from checker.optout.tree import ENTRIES, TILE_WIDTH, Tile
-from checker.optout.trust import FeedSource
 from checker.remote import Remote, Reply, connect
 from checker.settings import Settings
 
@@ -51,19 +52,31 @@ class RemoteFeed:
             reply = self._remote.get(path, bytes_max=TILE_BYTES_MAX)
         return self._body(path, reply)
 
+    def tiles(self, wanted: Sequence[Tile]) -> Iterator[bytes]:
+        """See `FeedSource.tiles`. Several requests are under way at once."""
+        replies = self._remote.get_many([f"/v1/feed/{tile.path}" for tile in wanted], bytes_max=TILE_BYTES_MAX)
+        for tile, reply in zip(wanted, replies, strict=True):
+            if reply.status == 404 and tile.width < TILE_WIDTH:
+                yield self.tile(tile)
+            else:
+                yield self._body(f"/v1/feed/{tile.path}", reply)
+
     def openings(self, start: int) -> Iterator[bytes]:
-        """See `FeedSource.openings`. Asks page after page until one is empty."""
-        while True:
-            path = f"/v1/feed/openings?from={start}"
-            page = self._get(path, PAGE_BYTES_MAX, authorization=self._authorization)
-            lines = page.splitlines()
-            if not lines:
-                return
-            following = parse_opening(lines[-1][:OPENING_BYTES_MAX]).index + 1
-            yield from lines
-            if following <= start:
-                raise RemoteError(f"{self.name} repeats its openings from {start} on; try again later")
-            start = following
+        """See `FeedSource.openings`. Asks page after page until one is empty; the next comes while one is proved."""
+        with ThreadPoolExecutor(max_workers=1) as ahead:
+            lines = self._page(start)
+            while lines:
+                following = parse_opening(lines[-1][:OPENING_BYTES_MAX]).index + 1
+                if following <= start:
+                    raise RemoteError(f"{self.name} repeats its openings from {start} on; try again later")
+                start = following
+                coming = ahead.submit(self._page, start)
+                yield from lines
+                lines = coming.result()
+
+    def _page(self, start: int) -> list[bytes]:
+        path = f"/v1/feed/openings?from={start}"
+        return self._get(path, PAGE_BYTES_MAX, authorization=self._authorization).splitlines()
 
     def _get(self, path: str, bytes_max: int, *, authorization: str | None = None) -> bytes:
         return self._body(path, self._remote.get(path, bytes_max=bytes_max, authorization=authorization))
@@ -106,6 +119,10 @@ class LocalFeed:
         if tile.level == ENTRIES:
             return self._log.entries(tile.index, tile.width)
         return self._log.tile(tile.level, tile.index, tile.width)
+
+    def tiles(self, wanted: Sequence[Tile]) -> Iterator[bytes]:
+        """See `FeedSource.tiles`."""
+        return map(self.tile, wanted)
 
     def openings(self, start: int) -> Iterator[bytes]:
         """See `FeedSource.openings`."""

@@ -91,3 +91,57 @@ def test_only_the_address_of_a_server_is_taken(address: str) -> None:
 def test_the_installed_implementation_is_found(server: LocalWeb) -> None:
     server.put("/a", "hello")
     assert connect(server.url()).get("/a", bytes_max=100).body == b"hello"
+
+
+# --- many at once ------------------------------------------------------------------------------------------------
+
+
+def test_many_replies_come_in_the_order_of_their_paths(server: LocalWeb) -> None:
+    last_was_asked = asyncio.Event()
+
+    async def first(_: web.Request) -> web.Response:
+        await last_was_asked.wait()
+        return web.Response(text="0")
+
+    async def last(_: web.Request) -> web.Response:
+        last_was_asked.set()
+        return web.Response(text="2")
+
+    server.handlers |= {"/0": first, "/2": last}
+    server.put("/1", "1")
+    replies = HttpRemote(server.url()).get_many(["/0", "/1", "/2", "/none"], bytes_max=100)
+    assert [(reply.status, reply.body) for reply in replies] == [(200, b"0"), (200, b"1"), (200, b"2"), (404, b"")]
+    assert list(HttpRemote(server.url()).get_many([], bytes_max=100)) == []
+
+
+def test_hundreds_of_paths_take_few_connections(server: LocalWeb) -> None:
+    ports: set[int] = set()
+
+    async def give(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(text=request.path)
+
+    paths = [f"/tile/{number}" for number in range(600)]
+    server.handlers |= dict.fromkeys(paths, give)
+    replies = HttpRemote(server.url()).get_many(paths, bytes_max=100)
+    assert [reply.body.decode() for reply in replies] == paths
+    assert server.most_at_once <= 8
+    assert len(ports) <= 8 * 3, "eight for every 256 paths"
+
+
+def test_replies_before_the_first_failure_are_given(server: LocalWeb) -> None:
+    for path in ("/0", "/1", "/3"):
+        server.put(path, "fine")
+    server.put("/2", "x" * 101)
+    replies = HttpRemote(server.url()).get_many(["/0", "/1", "/2", "/3"], bytes_max=100)
+    assert [next(replies).body, next(replies).body] == [b"fine", b"fine"]
+    with pytest.raises(RemoteError, match="more than the 100 bytes"):
+        next(replies)
+
+
+def test_a_server_that_is_gone_is_named_once_and_not_asked_for_every_path() -> None:
+    with local_web() as gone:
+        pass
+    with pytest.raises(RemoteError, match=f"cannot reach http://127.0.0.1:{gone.port} "):
+        list(HttpRemote(gone.url()).get_many([f"/{number}" for number in range(10_000)], bytes_max=100))

@@ -7,7 +7,7 @@ and it can lie in the ways that a follower must notice.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +77,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+def openings_asked(server: FeedServer) -> list[str]:
+    """The pages of openings that were asked for."""
+    return [path.partition("?")[2] for path in server.asked if "openings" in path]
+
+
 class FeedServer:
     """The feed of one log, as a server gives it. Implements `checker.remote.Remote`."""
 
@@ -110,6 +115,10 @@ class FeedServer:
         reply = self._answer(path, authorization)
         assert len(reply.body) <= bytes_max
         return reply
+
+    def get_many(self, paths: Sequence[str], *, bytes_max: int) -> Iterator[Reply]:
+        """See `Remote.get_many`."""
+        return (self.get(path, bytes_max=bytes_max) for path in paths)
 
     def post(
         self, path: str, body: bytes, media_type: str, *, bytes_max: int, authorization: str | None = None

@@ -172,16 +172,21 @@ TAG = b"haveibeenscraped/log-entry/v1\n"
 def check_entry(data: bytes, index: int) -> dict:
     check(len(data) <= 1_048_576, "an entry is too long")
     entry = canonical(data)
-    check(set(entry) == {"payload", "type", "v"} and entry["v"] == 1, "an entry has other members, or is of another v")
+    check(set(entry) == {"payload", "type", "v"} and entry["v"] in (1, 2), "an entry has other members, or another v")
+    check(entry["v"] == 1 or entry["type"] == "opt-out", "only opt-outs have a second version")
     payload = entry["payload"]
     check(isinstance(payload, dict), "a payload is no object")
     if entry["type"] == "opt-out":
-        check(set(payload) == {"evidence", "number", "pictures", "uses"}, "an opt-out has other members")
+        named = entry["v"] == 2
+        members = {"evidence", "number", "pictures", "uses"} | ({"addresses"} if named else set())
+        check(set(payload) == members, "an opt-out has other members")
+        check(not named or check_addresses(payload["addresses"], payload["evidence"]), "its addresses")
         check(payload["evidence"] in ("code", "picture", "host-file"), "another evidence")
         check(re.fullmatch("[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", payload["number"]) is not None, "a number")
         uses = payload["uses"]
         check(bool(uses) and uses == sorted(set(uses)) and set(uses) <= set(USES), "its uses")
-        check(bool(payload["pictures"]) and all(check_picture(picture) for picture in payload["pictures"]), "a picture")
+        check(named or bool(payload["pictures"]), "it names no picture")
+        check(all(check_picture(picture) for picture in payload["pictures"]), "a picture")
     elif entry["type"] == "key":
         check(set(payload) == {"key", "state"} and payload["state"] in ("added", "retired"), "a key entry")
         read_key(payload["key"])
@@ -189,6 +194,24 @@ def check_entry(data: bytes, index: int) -> dict:
         check(entry["type"] in ("withdraw", "dispute", "erase"), "another type")
         check(set(payload) == {"index"} and 0 <= payload["index"] < index, "it names no earlier entry")
     return entry
+
+
+PLAIN = "A-Za-z0-9._~"
+ADDRESS = re.compile(
+    r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:(?!(80|443)/)[1-9][0-9]{0,4})?"
+    rf"/([{PLAIN}!$&'()+,;=:@/-]|%[0-9A-F]{{2}})*"
+)
+
+
+def check_addresses(addresses: list[str], evidence: str) -> bool:
+    return (
+        evidence == "host-file"
+        and 1 <= len(addresses) <= 1000
+        and addresses == sorted(set(addresses))
+        and all(len(text) <= 1000 and ADDRESS.fullmatch(text) is not None for text in addresses)
+        and not any({".", ".."} & set(text.split("/")[1:]) for text in addresses)
+        and not any(re.search(f"[{PLAIN}-]", chr(int(x, 16))) for text in addresses for x in re.findall("%(..)", text))
+    )
 
 
 def check_picture(codes: list[dict]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from datetime import datetime, timedelta
@@ -38,6 +39,7 @@ def test_a_first_sync_without_a_pin_trusts_the_key_that_the_source_names_and_tel
         done = sync(tmp_path / "feed", FeedServer(opt_outs).source(), now=now)
         vkey = opt_outs.log.vkey
     assert (done.first_use, done.old_size, done.size, done.key) == (True, 0, 4, vkey)
+    lines = (tmp_path / "feed" / "openings.ndjson").read_bytes()
     assert json.loads((tmp_path / "feed" / "state.json").read_text()) == {
         "v": 1,
         "origin": vkey.partition("+")[0],
@@ -45,6 +47,10 @@ def test_a_first_sync_without_a_pin_trusts_the_key_that_the_source_names_and_tel
         "source": "http://feed.test",
         "tree_size": 4,
         "synced_at": "2026-11-22T14:03:00Z",
+        "openings_bytes": len(lines),
+        "openings_sha256": hashlib.sha256(lines).hexdigest(),
+        "arrivals": [[4, "2026-11-22"]],
+        "log_keys": [],
     }
     assert verify_feed(tmp_path / "feed").counts()["opt-out"] == 4
 

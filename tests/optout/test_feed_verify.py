@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checker.errors import VerificationError
-from checker.optout.entry import EntryType, Opening, parse_opening, write_opening
+from checker.optout.entry import (
+    Entry,
+    EntryType,
+    Opening,
+    Reference,
+    parse_opening,
+    write_opening,
+)
 from checker.optout.feed import VERIFY_AGE_MAX, read_state, verify_feed
 from checker.optout.note import VerifierKey
 
@@ -82,13 +90,47 @@ def test_an_opening_without_its_line_feed_was_cut_off(feed: Path) -> None:
 def test_a_whole_feed_verifies_here_and_by_the_second_verifier(feed: Path, second_verifier: ModuleType) -> None:
     found = verify_feed(feed)
     assert found.counts() == {"opt-out": 257, "withdraw": 1, "dispute": 1, "erase": 1, "key": 0, "erased": 1}
-    assert (found.size, found.erased, len(found.standing())) == (261, {9}, 256)
-    assert [one.index for one in found.standing() if one.disputed] == [8]
+    assert (found.size, found.erased, found.withdrawn, found.disputed) == (261, {9}, {7}, {8})
     assert second_verifier.verify(feed, NOW) == {
         "tree_size": 261,
         "root": found.root.hex(),
         "entries": {"opt-out": 257, "withdraw": 1, "dispute": 1, "erase": 1, "key": 0},
     }
+
+
+def test_every_proved_entry_passes_by_once_in_the_order_of_the_log(feed: Path) -> None:
+    passed: list[tuple[int, Entry]] = []
+    found = verify_feed(feed, each=lambda index, entry: passed.append((index, entry)))
+    assert [index for index, _ in passed] == [index for index in range(261) if index != 9]
+    assert [entry for index, entry in passed if index in (258, 259, 260)] == [
+        Reference(EntryType.WITHDRAW, 7),
+        Reference(EntryType.DISPUTE, 8),
+        Reference(EntryType.ERASE, 9),
+    ]
+    assert (found.ended, found.disputed) == ({7, 9}, {8})
+
+
+def test_nothing_passes_by_that_is_not_proved(feed: Path) -> None:
+    _lines(_replaced(b'"tdm",', b"", rehash=True))(feed)
+    passed: list[int] = []
+    with pytest.raises(VerificationError, match="leaf 3: "):
+        verify_feed(feed, each=lambda index, _: passed.append(index))
+    assert passed == [0, 1, 2]
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(feed: Path) -> None:
+    openings = feed / "openings.ndjson"
+    lines = openings.read_bytes().splitlines(keepends=True)
+    with openings.open("wb") as file:
+        file.write(lines[0])
+        file.truncate(2**30)  # a hole: a gigabyte of zero bytes that takes no space
+    tracemalloc.start()
+    try:
+        with pytest.raises(VerificationError, match="leaf 1: line 2 of the openings is cut off"):
+            verify_feed(feed)
+        assert tracemalloc.get_traced_memory()[1] < 30 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_the_second_verifier_runs_alone_and_knows_nothing_of_the_program(feed: Path) -> None:
@@ -285,7 +327,7 @@ def test_the_worked_example_of_the_format_verifies_as_a_folder(tmp_path: Path, s
         (feed / path).parent.mkdir(parents=True, exist_ok=True)
         (feed / path).write_bytes(data)
     found = verify_feed(feed)
-    assert (found.size, found.standing(), found.key) == (2, (), _example_key(example))
+    assert (found.size, found.ended, found.key) == (2, {0}, _example_key(example))
     assert second_verifier.verify(feed, NOW.replace(day=22))["tree_size"] == 2
 
 
