@@ -119,8 +119,17 @@ class Gate:
             yield
 
 
+OPT_OUTS_OF_ALL_PER_DAY_MAX = 2_000
+"""Photos that all addresses together may opt out in a day; what comes after is held for a person to look at."""
+_ALL = "all"
+"""Subject of the count of everybody; no pseudonym is called so."""
+
+
 class DailyQuota:
     """Counts opt-outs by network address and UTC day, in registry.db: one counter for all processes. Thread-safe.
+
+    An address that has had its share is refused. A flood from many addresses refuses nobody: past the budget of all,
+    opt-outs are held, where they hide and wait for a person before others are told.
 
     What is written is an HMAC of the address under the day's key, and the day's key is an HMAC of the date under a
     secret of the data folder. So all processes count alike, two days cannot be joined, and nobody without that secret
@@ -129,11 +138,20 @@ class DailyQuota:
     Args:
         per_day_max: what one address may use in a day.
         secret: 32 bytes, of the data folder.
+        of_all_per_day_max: what all addresses together may use before opt-outs are held.
     """
 
-    def __init__(self, registry: Registry, per_day_max: int, *, secret: bytes) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        per_day_max: int,
+        *,
+        secret: bytes,
+        of_all_per_day_max: int = OPT_OUTS_OF_ALL_PER_DAY_MAX,
+    ) -> None:
         self._registry = registry
         self._per_day_max = per_day_max
+        self._of_all_per_day_max = of_all_per_day_max
         self._secret = secret
         self._lock = threading.Lock()
         self._swept: date | None = None
@@ -149,6 +167,13 @@ class DailyQuota:
             taken = writer.count_up(self._subject(address, day), day=day, amount=amount, limit=self._per_day_max)
         if not taken:
             raise _rate_limited(now)
+
+    def hold_reason(self, amount: int, *, now: datetime) -> str | None:
+        """Use `amount` of the day's budget of all; why an opt-out is to be held where that is used up, else None."""
+        with self._registry.writing() as writer:
+            if writer.count_up(_ALL, day=now.date(), amount=amount, limit=self._of_all_per_day_max):
+                return None
+        return f"more than {self._of_all_per_day_max} photos were opted out that day, so a person looks at the rest"
 
     def forget(self, now: datetime) -> None:
         """Drop the counts of earlier days; costs nothing but on the first call of a day."""

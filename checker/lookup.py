@@ -20,6 +20,7 @@ from checker.fingerprint import Decoder, question_of
 from checker.fingerprint.pictures import read_picture_file
 from checker.fingerprint.robust import RobustModel
 from checker.handles import Handles
+from checker.index.daily import DailyLists
 from checker.index.live import LiveIndex
 from checker.index.upkeep import Upkeep
 from checker.matching.search import Found, Matcher
@@ -149,6 +150,10 @@ class Checker:
         """Keep the index built, beside the answers, until it is closed; `say` is told of a build that failed."""
         return Upkeep(self._folder, self._settings, say, damaged=self._index_is_damaged)
 
+    def daily_lists(self) -> DailyLists:
+        """What the private check is answered from, a list a day (docs/private.md). Close it before this."""
+        return DailyLists(self._folder, self._settings)
+
     def erase(self, report: Report, *, now: datetime) -> int:
         """Erase from the corpus the pictures that a report found, possible copies excepted; how many there were.
 
@@ -214,7 +219,7 @@ class Checker:
         hidden = self._folder.hidden.near_any(
             found.phash_codes, distance_bits_max=self._settings.opt_out_distance_bits_max
         )
-        shown = () if hidden else tuple(s for s in sightings if not (s.gone_since or _said_no_later(s)))
+        shown = () if hidden else tuple(s for s in sightings if not self._withheld(s))
         withheld = None
         if not shown and sightings:
             withheld = Withheld(len(sightings), min(s.first_seen for s in sightings).strftime("%Y-%m"))
@@ -230,6 +235,12 @@ class Checker:
             expected_chance_matches=found.expected,
             codes_disagree=found.codes_disagree,
         )
+
+    def _withheld(self, sighting: Sighting) -> bool:
+        """Is it gone, does its publisher say no since, or did somebody opt out the host or a part of it?"""
+        if sighting.gone_since or _said_no_later(sighting):
+            return True
+        return not self._folder.shows(sighting.image_url, sighting.page_url)
 
 
 def _said_no_later(sighting: Sighting) -> bool:

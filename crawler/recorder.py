@@ -129,8 +129,12 @@ class Recorder:
 
     def _write(self, batch: list[tuple[Visit, ...]]) -> list[tuple[Recorded, ...]]:
         """Runs in the thread."""
-        visits = [self._with_opt_outs(self._with_news(visit)) for together in batch for visit in together]
-        recorded = iter(self._folder.store.record_all(visits, source=self._source, budget=self._budget))
+        visits = [self._with_news(visit) for together in batch for visit in together]
+        opt_outs = [self._opt_outs_of(visit) for visit in visits]
+        # What somebody opted out is recorded as seen, with no code that look-ups could find.
+        visits = [_without_codes(visit) if by else visit for visit, by in zip(visits, opt_outs, strict=True)]
+        done = self._folder.store.record_all(visits, source=self._source, budget=self._budget, opt_outs=opt_outs)
+        recorded = iter(done)
         for visit in visits:
             self._kept |= dict.fromkeys((file.url, file.fetched_at) for file in visit.evidence)
         while len(self._kept) > _KEPT_MAX:
@@ -145,9 +149,16 @@ class Recorder:
         )
         return visit if len(news) == len(visit.evidence) else replace(visit, evidence=news)
 
-    def _with_opt_outs(self, visit: Visit) -> Visit:
-        """A picture that somebody opted out is recorded as seen, with no code that look-ups could find."""
+    def _opt_outs_of(self, visit: Visit) -> tuple[str, ...]:
+        """Numbers of the opt-outs that hide the picture of a visit, by its codes or by where it stands."""
+        if visit.seen is None:
+            return ()
+        urls = [visit.url]
+        if self._folder.hidden_addresses.any():
+            urls += self._folder.store.pages_that_show(visit.url)
         distance_bits_max = self._opt_out_distance_bits_max
-        if visit.seen is None or not self._folder.hides(visit.seen.picture, distance_bits_max=distance_bits_max):
-            return visit
-        return replace(visit, seen=replace(visit.seen, servable=False))
+        return self._folder.hides(visit.seen.picture, distance_bits_max=distance_bits_max, urls=urls)
+
+
+def _without_codes(visit: Visit) -> Visit:
+    return replace(visit, seen=replace(visit.seen, servable=False)) if visit.seen else visit

@@ -6,8 +6,7 @@ number and a wrong withdraw code get the same bytes.
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
@@ -15,19 +14,21 @@ from starlette.concurrency import run_in_threadpool
 from api.deps import Body, Service, ServiceDep, credentials, read_picture, read_picture_or_json, require_query
 from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
+from api.schemas.optouts import HolderTold, RecordedTold, StatusTold
 from api.schemas.requests import DEFAULT_USES, OptOutIn, invalid_request, json_body, read_codes, read_json, read_uses
 from api.schemas.told import (
     READING_A_BODY,
     READING_A_PICTURE,
     WITHDRAW_CODE,
     WRITING,
-    RecordedTold,
-    StatusTold,
+    ReceiptTold,
     answers,
 )
 from api.words import words
+from checker.errors import InputError
 from checker.model import Fingerprint, Use
 from checker.optout.entry import Evidence
+from checker.optout.holder import holder_view
 from checker.optout.request import Status
 
 router = APIRouter(prefix="/v1/opt-outs", tags=["opt-out"])
@@ -60,10 +61,13 @@ async def add(
     now = service.clock()
     address = request.client.host if request.client else ""
     await run_in_threadpool(service.opt_out_quota.take, address, len(pictures), now=now)
-    recorded = await run_in_threadpool(service.opt_outs.record, pictures, uses=named, evidence=evidence, now=now)
+    hold = await run_in_threadpool(service.opt_out_quota.hold_reason, len(pictures), now=now)
+    recorded = await run_in_threadpool(
+        service.opt_outs.record, pictures, uses=named, evidence=evidence, now=now, hold=hold
+    )
     return {
-        "number": recorded.receipt.number,
-        "receipt": json.loads(recorded.receipt_bytes),
+        "number": recorded.number,
+        "receipt": recorded.receipt.to_dict() if recorded.receipt else None,
         "withdraw_code": recorded.withdraw_code,
         "withdraw_text": recorded.withdraw_text,
         "held": recorded.held,
@@ -72,29 +76,60 @@ async def add(
 
 @router.get(
     "/{number}",
-    summary="How an opt-out stands. Needs the withdraw code, as Authorization: Receipt CODE.",
+    summary="How an opt-out stands, and where its pictures were seen. Needs Authorization: Receipt CODE.",
     response_model=None,
-    responses=answers(StatusTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    responses=answers(HolderTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
     dependencies=[Security(WITHDRAW_CODE)],
 )
 async def status(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
     """Without the code there is no answer: the number stands on receipts that others see."""
     code = _withdraw_code(request)
-    return (await run_in_threadpool(_status, service, number, code)).to_dict()
+    found = await run_in_threadpool(_status, service, number, code)
+    return (await run_in_threadpool(holder_view, service.opt_outs, found, now=service.clock())).to_dict()
+
+
+@router.get(
+    "/{number}/receipt",
+    summary="The receipt once more: of a request that was held and is released, or a lost one. Needs the code.",
+    response_model=None,
+    responses=answers(ReceiptTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    dependencies=[Security(WITHDRAW_CODE)],
+)
+async def receipt(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
+    """Not found where there is none: of a request that is held, and of an erased one."""
+    code = _withdraw_code(request)
+    await run_in_threadpool(_status, service, number, code)
+    try:
+        made = await run_in_threadpool(service.opt_outs.receipt, code, now=service.clock())
+    except InputError:
+        raise ProblemError(ProblemKind.NOT_FOUND) from None
+    return made.to_dict()
 
 
 @router.delete(
     "/{number}",
-    summary="Take an opt-out back; it ends some days later, so that a theft can be noticed.",
+    summary="Take an opt-out back, which ends it some days later; or with erase=true delete what it says, at once.",
     response_model=None,
-    responses=answers(StatusTold, *WRITING, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    responses=answers(
+        StatusTold, *WRITING, ProblemKind.INVALID_REQUEST, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND
+    ),
     dependencies=[Security(WITHDRAW_CODE)],
 )
-async def withdraw(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
-    """How it stands after that. Taking it back twice changes nothing."""
+async def withdraw(
+    number: str,
+    request: Request,
+    service: ServiceDep,
+    erase: Annotated[
+        Literal["true"] | None,
+        Query(description="Delete codes, addresses and uses. The pictures can be found again then."),
+    ] = None,
+) -> dict[str, Any]:
+    """How it stands after that. Asking twice changes nothing."""
+    require_query(request, "erase")
     code = _withdraw_code(request)
     await run_in_threadpool(_status, service, number, code)
-    return (await run_in_threadpool(service.opt_outs.withdraw, code, now=service.clock())).to_dict()
+    end = service.opt_outs.erase if erase else service.opt_outs.withdraw
+    return (await run_in_threadpool(end, code, now=service.clock())).to_dict()
 
 
 async def _read(body: Body, uses: str | None, service: Service) -> tuple[Pictures, tuple[Use, ...], Evidence]:

@@ -43,11 +43,6 @@ class CodesIn(Strict):
     """The codes of one picture by kind."""
 
     phash256: CodeIn
-
-
-class LookupCodesIn(CodesIn):
-    """The same with the second kind. An opt-out names pictures by phash256 alone, so it has no place there."""
-
     sscd512: Annotated[
         CodeIn | None,
         Field(
@@ -60,7 +55,7 @@ class LookupCodesIn(CodesIn):
 class LookupIn(Strict):
     """A look-up by codes: it finds less than the picture itself, of which also parts are tried."""
 
-    codes: LookupCodesIn
+    codes: CodesIn
 
 
 class PictureIn(Strict):
@@ -133,7 +128,7 @@ def read_codes(codes: CodesIn) -> tuple[Fingerprint, ...]:
         ProblemError: not-a-code.
     """
     given = {PHASH256.name: codes.phash256}
-    if isinstance(codes, LookupCodesIn) and codes.sscd512:
+    if codes.sscd512:
         given[ROBUST_NAME] = codes.sscd512
     try:
         return tuple(parse_code(kind, code.version, code.hex) for kind, code in given.items())

@@ -158,29 +158,6 @@ class ReceiptTold(Told):
     checkpoint: str
 
 
-class RecordedTold(Told):
-    """What whoever opted out takes home."""
-
-    number: str
-    receipt: ReceiptTold
-    withdraw_code: str
-    withdraw_text: str
-    held: bool
-
-
-class StatusTold(Told):
-    """How an opt-out stands."""
-
-    number: str
-    state: Literal["recorded", "held", "disputed", "withdrawing", "withdrawn", "erased"]
-    index: int
-    uses: list[str]
-    evidence: Literal["code", "picture", "host-file"]
-    pictures: int
-    recorded_at: Time
-    withdraw_at: Time | None
-
-
 class SourceFactsTold(SourceTold):
     """A source with what it holds."""
 

@@ -51,10 +51,10 @@ function showResult(found) {
     recorded_at: dayWords(found.recorded_at, true),
     uses: found.uses.map((use) => document.querySelector(`[data-use="${use}"]`).textContent).join(", "),
     pictures: found.pictures,
-    index: found.index + 1,
+    index: found.index === null ? "–" : found.index + 1,
   };
   for (const [name, value] of Object.entries(values)) document.querySelector(`[data-fact="${name}"]`).textContent = value;
-  show(byId("withdraw"), found.state === "recorded" || found.state === "disputed");
+  show(byId("withdraw"), ["recorded", "held", "disputed"].includes(found.state));
   show(byId("result"));
   tell(status, words["status-shown"]);
   byId("result").focus();

@@ -136,7 +136,10 @@ function showReceipt(recorded) {
   codeSaved = false;
   byId("done-number").textContent = receipt.number;
   byId("done-when").textContent = dayWords(new Date().toISOString(), true);
-  byId("done-place").textContent = (receipt.receipt.index + 1).toLocaleString(document.documentElement.lang);
+  // A held one has no place and no receipt yet.
+  const place = receipt.held ? "–" : (receipt.receipt.index + 1).toLocaleString(document.documentElement.lang);
+  byId("done-place").textContent = place;
+  show(byId("save-receipt"), !receipt.held);
   byId("done-command").textContent = byId("done-command").dataset.command.replace("NUMBER", receipt.number);
   show(byId("done-held"), receipt.held);
   show(byId("no"), false);

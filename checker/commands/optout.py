@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from checker.commands.fingerprint import read_pictures
+from checker.commands.optout_host import host
+from checker.commands.optout_later import erase, receipt, status, withdraw
+from checker.commands.optout_place import (
+    DATA_OPTION,
+    JSON_OPTION,
+    OUT_OPTION,
+    SERVER_OPTION,
+    opened,
+    require_one_place,
+    settings_of_environment,
+    status_page,
+)
+from checker.commands.optout_review import app as review_app
+from checker.commands.optout_review import dispute
 from checker.commands.uses import parse_uses
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError, TooPlainError, VerificationError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from checker.model import Fingerprint, Use
-    from checker.optout.request import OptOuts
+    from checker.optout.papers import Papers
     from checker.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="Say no to the use of a photo, with a receipt that proves it.")
-
-DATA_OPTION = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="The data folder that keeps the opt-outs.", readable=False)
-]
-SERVER_OPTION = Annotated[str | None, typer.Option(metavar="URL", help="The server that keeps the opt-outs.")]
-JSON_OPTION = Annotated[bool, typer.Option("--json", help="One JSON document.")]
-PAPER = typer.Argument(metavar="R", help="Receipt file, withdraw file, number or withdraw code.", show_default=False)
 
 
 @app.command()
@@ -44,14 +48,13 @@ def add(
         Path | None,
         typer.Option(metavar="F", help="Lines of `hibs fingerprint --json`, instead of pictures.", readable=False),
     ] = None,
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where receipt and withdraw file go.", readable=False)
-    ] = Path(),
+    out: OUT_OPTION = Path(),
     as_json: JSON_OPTION = False,
 ) -> None:
-    """Record one opt-out of all given pictures and write NUMBER.receipt.json and NUMBER.withdraw.txt.
+    """Record one opt-out of all given pictures; write NUMBER.receipt.json, NUMBER.receipt.html, NUMBER.withdraw.txt.
 
-    Only codes are kept and sent, never a picture. Uses: train-ai, train-genai, tdm, search, index, all.
+    Only codes are kept and sent, never a picture. What would hide suspiciously much is held until a person has looked,
+    and gets its receipt then. Uses: train-ai, train-genai, tdm, search, index, all.
 
     hibs opt-out add selfie.jpg --data data/
 
@@ -60,8 +63,8 @@ def add(
     from checker.optout.gates import close_uses, gate_pictures
     from checker.optout.papers import papers
 
-    settings, named = _settings(), close_uses(parse_uses("--uses", [uses]))
-    _require_one_place(data, server)
+    settings, named = settings_of_environment(), close_uses(parse_uses("--uses", [uses]))
+    require_one_place(data, server)
     pictures, refused = _collect(paths or [], codes, settings)
     for line in refused:
         say(line)
@@ -71,71 +74,10 @@ def add(
         raise TooPlainError(f"no picture of {len(refused)} can be opted out; nothing was recorded")
     pictures = list(gate_pictures(pictures))
     with papers(out) as folder:
-        number, receipt, withdraw, held = _record(pictures, named, data, server, settings, by_codes=codes is not None)
-        receipt_path, withdraw_path = folder.keep(number, receipt=receipt, withdraw=withdraw)
-    if as_json:
-        answer_json({"number": number, "receipt": str(receipt_path), "withdraw": str(withdraw_path), "held": held})
-    else:
-        what = "1 picture" if len(pictures) == 1 else f"{len(pictures)} pictures"
-        answer(f"opted out {what}: number {number}, for {', '.join(named)}")
-        answer(f"receipt   {receipt_path}  (proves it; may be shown)")
-        answer(f"withdraw  {withdraw_path}  (takes it back; keep it to yourself)")
-        if held:
-            answer("It would hide so much that a person looks at it first.")
+        kept = _record(pictures, named, data, server, folder, by_codes=codes is not None)
+    _tell(kept, pictures=len(pictures), uses=named, as_json=as_json)
     if refused:
         raise typer.Exit(int(ExitCode.PARTLY))
-
-
-@app.command()
-@command
-def status(
-    paper: Annotated[str, PAPER], data: DATA_OPTION = None, server: SERVER_OPTION = None, as_json: JSON_OPTION = False
-) -> None:
-    """Show how an opt-out stands. A server asks for the withdraw file.
-
-    hibs opt-out status 4F7K-20M9 --data data/
-    """
-    from checker.optout.papers import read_paper
-    from checker.optout.remote_request import status_at
-    from checker.remote import connect
-
-    _require_one_place(data, server)
-    asked = read_paper(paper)
-    if server is not None:
-        _show_status(status_at(connect(server), asked), as_json=as_json)
-        return
-    with _open(data) as (opt_outs, now):
-        found = opt_outs.status(asked.number, asked.code, now=now)
-    if found is None:
-        raise InputError(f"{data} has no such opt-out; check number and code, and that it is this registry")
-    _show_status(found.to_dict(), as_json=as_json)
-
-
-@app.command()
-@command
-def withdraw(
-    paper: Annotated[str, PAPER], data: DATA_OPTION = None, server: SERVER_OPTION = None, as_json: JSON_OPTION = False
-) -> None:
-    """Take an opt-out back. Needs the withdraw file or code, and takes effect after some days.
-
-    hibs opt-out withdraw 4F7K-20M9.withdraw.txt --data data/
-    """
-    from checker.optout.papers import read_paper
-    from checker.optout.remote_request import withdraw_at
-    from checker.remote import connect
-
-    _require_one_place(data, server)
-    asked = read_paper(paper)
-    if asked.code is None:
-        raise InputError(
-            f"{paper} names an opt-out and is not the code to it; withdrawing takes the file NUMBER.withdraw.txt"
-        )
-    if server is not None:
-        _show_status(withdraw_at(connect(server), asked), as_json=as_json)
-        return
-    with _open(data) as (opt_outs, now):
-        found = opt_outs.withdraw(asked.code, now=now)
-    _show_status(found.to_dict(), as_json=as_json)
 
 
 @app.command()
@@ -144,7 +86,7 @@ def verify(
     receipt: Annotated[Path, typer.Argument(metavar="R", help="The receipt file.", show_default=False, readable=False)],
     key: Annotated[str | None, typer.Option(metavar="VKEY", help="The log's key, as it is published.")] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Take the key of this data folder.", readable=False)
+        Path | None, typer.Option(metavar="DIR", help="Take the keys of this data folder.", readable=False)
     ] = None,
     as_json: JSON_OPTION = False,
 ) -> None:
@@ -153,14 +95,17 @@ def verify(
     hibs opt-out verify 4F7K-20M9.receipt.json --key example.org/log+1c2d3e4f+AXh...
     """
     from checker.model import utc_text
-    from checker.optout.log import folder_key
+    from checker.optout.log import folder_keys
     from checker.optout.papers import is_withdraw_file, read_file
     from checker.optout.receipt import verify_receipt
 
     if key is not None and data is not None:
         raise InputError("--key and --data exclude each other; leave one of them out")
     source = "argument" if key is not None else "data" if data is not None else "receipt"
-    expected, body = folder_key(data) if data is not None else _checked_key(key), read_file(receipt)
+    expected: str | tuple[str, ...] | None = _checked_key(key)
+    if data is not None:
+        expected = tuple(one.verifier.text for one in folder_keys(data))
+    body = read_file(receipt)
     if is_withdraw_file(body):
         raise InputError(f"{receipt} is a withdraw file, which proves nothing and is secret; give NUMBER.receipt.json")
     try:
@@ -184,6 +129,7 @@ def verify(
                 "tree_size": held.receipt.tree_size,
                 "signed_at": utc_text(held.checkpoint.time),
                 "pictures": len(held.opt_out.pictures),
+                "addresses": list(held.opt_out.addresses),
                 "uses": [use.value for use in held.opt_out.uses],
             }
         )
@@ -193,13 +139,47 @@ def verify(
         f"{held.receipt.origin}, signed {utc_text(held.checkpoint.time)}"
     )
     answer(f"uses  {', '.join(held.opt_out.uses)}; pictures  {len(held.opt_out.pictures)}")
+    for address in held.opt_out.addresses:
+        answer(f"about {address}")
     answer(f"key   {held.receipt.key}")
     if source == "receipt":
         answer("The key is the receipt's own: compare it with what the operator publishes, or give it with --key.")
     answer("It proves that this was registered by then, not whose the picture is nor that anybody acted on it.")
 
 
+app.command("status")(status)
+app.command("receipt")(receipt)
+app.command("withdraw")(withdraw)
+app.command("erase")(erase)
+app.command("host")(host)
+app.add_typer(review_app, name="review")
+app.command("dispute")(dispute)
+
+
 # --- inside ----------------------------------------------------------------------------------------------------
+
+
+def _tell(kept: _Kept, *, pictures: int, uses: tuple[Use, ...], as_json: bool) -> None:
+    if as_json:
+        answer_json(
+            {
+                "number": kept.number,
+                "receipt": str(kept.receipt) if kept.receipt else None,
+                "page": str(kept.page) if kept.page else None,
+                "withdraw": str(kept.withdraw),
+                "held": kept.receipt is None,
+            }
+        )
+        return
+    what = "1 picture" if pictures == 1 else f"{pictures} pictures"
+    answer(f"opted out {what}: number {kept.number}, for {', '.join(uses)}")
+    if kept.receipt:
+        answer(f"receipt   {kept.receipt}  (proves it; may be shown)")
+        answer(f"page      {kept.page}  (the same to read and print)")
+    answer(f"withdraw  {kept.withdraw}  (shows how it stands and takes it back; keep it to yourself)")
+    if kept.receipt is None:
+        answer("It is held: a person looks at it before others are told. Here it hides from now on.")
+        answer(f"When it is released, `hibs opt-out receipt {kept.withdraw}` writes the receipt.")
 
 
 def _checked_key(text: str | None) -> str | None:
@@ -212,37 +192,12 @@ def _checked_key(text: str | None) -> str | None:
         raise InputError(f"--key: {error}; take it as the log's operator publishes it") from error
 
 
-def _settings() -> Settings:
-    import os
-
-    from checker.settings import Settings
-
-    return Settings.from_environment(os.environ)
-
-
-@contextmanager
-def _open(data: Path | None, *, create: bool = False) -> Iterator[tuple[OptOuts, datetime]]:
-    from datetime import UTC, datetime
-
-    from checker.optout.request import OptOuts
-
-    assert data is not None  # `_require_one_place`
-    now = datetime.now(UTC)
-    with OptOuts.open(data, _settings(), now=now, create=create) as opt_outs:
-        yield opt_outs, now
-
-
-def _require_one_place(data: Path | None, server: str | None) -> None:
-    if (data is None) == (server is None):
-        raise InputError("say where the opt-outs are kept: either --data DIR or --server URL")
-
-
 def _collect(
     paths: list[Path], codes: Path | None, settings: Settings
 ) -> tuple[list[tuple[Fingerprint, ...]], list[str]]:
     """The codes of every usable picture, none twice, and one sentence for each of the others."""
+    from checker.datasets.code_lines import code_lines
     from checker.model import Unreadable
-    from checker.optout.part import code_lines
 
     if not paths and codes is None:
         raise InputError("no picture was given; name pictures, folders, or codes with --codes")
@@ -266,34 +221,40 @@ def _collect(
     return list(pictures), refused
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What an opt-out left on the disk."""
+
+    number: str
+    receipt: Path | None
+    """None: it is held."""
+    page: Path | None
+    withdraw: Path
+
+
 def _record(
     pictures: list[tuple[Fingerprint, ...]],
     uses: tuple[Use, ...],
     data: Path | None,
     server: str | None,
-    settings: Settings,
+    folder: Papers,
     *,
     by_codes: bool,
-) -> tuple[str, bytes, str, bool]:
+) -> _Kept:
     from checker.optout.entry import Evidence
     from checker.optout.remote_request import record_at
     from checker.remote import connect
 
     if server is not None:
-        receipt, text, held = record_at(connect(server), pictures, uses, days=settings.withdraw_after_days)
-        return receipt.number, receipt.to_bytes(), text, held
-    evidence = Evidence.CODE if by_codes else Evidence.PICTURE
-    with _open(data, create=True) as (opt_outs, now):
-        recorded = opt_outs.record(pictures, uses=uses, evidence=evidence, now=now)
-    return recorded.receipt.number, recorded.receipt_bytes, recorded.withdraw_text, recorded.held
-
-
-def _show_status(found: dict[str, Any], *, as_json: bool) -> None:
-    if as_json:
-        answer_json(found)
-        return
-    answer(one_line(f"{found['number']}  {found['state']}"))
-    answer(f"recorded  {found['recorded_at']}, entry {found['index']} of the log")
-    answer(f"uses      {', '.join(found['uses'])}; pictures  {found['pictures']}")
-    if found["withdraw_at"]:
-        answer(f"withdrawn {'from' if found['state'] == 'withdrawn' else 'with effect from'} {found['withdraw_at']}")
+        there = record_at(connect(server), pictures, uses, days=settings_of_environment().withdraw_after_days)
+        number, made = there.number, there.receipt
+        folder.keep(number, receipt=None, withdraw=there.withdraw_text)
+    else:
+        evidence = Evidence.CODE if by_codes else Evidence.PICTURE
+        with opened(data, create=True) as (opt_outs, now):
+            here = opt_outs.record(pictures, uses=uses, evidence=evidence, now=now, keep=folder.withdraw_kept)
+        number, made = here.number, here.receipt
+    withdraw_path = folder.folder / f"{number}.withdraw.txt"
+    if made is None:
+        return _Kept(number, None, None, withdraw_path)
+    return _Kept(number, *folder.keep_receipt(made, status_address=status_page(server)), withdraw_path)

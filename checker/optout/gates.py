@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from checker.addresses import is_address
 from checker.errors import InputError, NotACodeError
-from checker.model import PHASH256, ROBUST_NAME, Fingerprint, Use, Variant
+from checker.model import PHASH256, ROBUST_BITS, ROBUST_NAME, Fingerprint, Use, Variant
 from checker.optout.entry import (
+    ADDRESSES_MAX,
     CODES_PER_PICTURE_MAX,
     ENTRY_BYTES_MAX,
     USES,
+    Evidence,
     OptOut,
-    picture_codes,
     write_entry,
 )
+from checker.optout.tokens import read_withdraw_code
+
+_SHOWN_LETTERS_MAX = 100
+_ENTRY_KINDS = (PHASH256.name, ROBUST_NAME)
 
 
 def gate_pictures(pictures: Sequence[Sequence[Fingerprint]]) -> tuple[tuple[Fingerprint, ...], ...]:
     """The codes of each picture as an entry lists them.
 
-    An entry names whole pictures. The codes of parts and of the second kind that `fingerprint` makes along with them
-    are left out: what a follower has is met by its own parts.
+    An entry names whole pictures, by both kinds of code where both were made: a follower that has both can tell a
+    forged code from a copy. The codes of parts that `fingerprint` makes along with them are left out: what a follower
+    has is met by its own parts.
 
     Raises:
         InputError: there is no picture. NotACodeError: one has no code, or one that no real picture has.
@@ -30,11 +37,18 @@ def gate_pictures(pictures: Sequence[Sequence[Fingerprint]]) -> tuple[tuple[Fing
     for codes in pictures:
         for code in codes:
             _gate_code(code)
-        if not picture_codes(codes):
+        if not any(code.kind == PHASH256 for code in entry_codes(codes)):
             raise NotACodeError(
                 f"a picture comes without a {PHASH256.name} code of the whole; make it with `hibs fingerprint`"
             )
-    return tuple(picture_codes(codes) for codes in pictures)
+    return tuple(entry_codes(codes) for codes in pictures)
+
+
+def entry_codes(codes: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
+    """The codes of one picture as an entry lists them: those of the whole, by kind, version and bits, none twice."""
+    whole = (code for code in codes if code.variant is Variant.WHOLE and code.kind.name in _ENTRY_KINDS)
+    unique = {(code.kind.name, code.kind.version, code.bits): Fingerprint(code.kind, code.bits) for code in whole}
+    return tuple(unique[key] for key in sorted(unique))
 
 
 def _gate_code(code: Fingerprint) -> None:
@@ -44,7 +58,9 @@ def _gate_code(code: Fingerprint) -> None:
     have next to none, and one opt-out of a white square would opt out every flat picture.
     """
     if code.kind.name == ROBUST_NAME or (code.kind == PHASH256 and code.variant is not Variant.WHOLE):
-        return  # left out of the entry
+        if code.kind.bits != (ROBUST_BITS if code.kind.name == ROBUST_NAME else PHASH256.bits):
+            raise NotACodeError(f"a code of kind {code.kind.name} with {code.kind.bits} bits is none")
+        return  # its bits say nothing by themselves, or it is left out of the entry
     if code.kind != PHASH256:
         raise NotACodeError(f"codes of kind {code.kind.name} version {code.kind.version} are not recorded here")
     bits_set = int.from_bytes(code.bits).bit_count()
@@ -64,6 +80,33 @@ def close_uses(uses: Collection[Use]) -> tuple[Use, ...]:
     if not uses:
         raise InputError(f"no use is named; name some of {', '.join(USES)}, or all")
     return USES if Use.ALL in uses else tuple(use for use in USES if use in uses)
+
+
+def gate_addresses(addresses: Collection[str], evidence: Evidence) -> tuple[str, ...]:
+    """The addresses as an entry lists them: sorted, none twice. Whether the evidence holds was looked at before.
+
+    Raises:
+        InputError: they come without evidence of their hosts, one is not in its one spelling, or they are too many.
+    """
+    if addresses and evidence is not Evidence.HOST_FILE:
+        raise InputError("a host can be opted out only with a file or a DNS record on it; see `hibs opt-out host`")
+    if wrong := [address for address in addresses if not is_address(address)]:
+        raise InputError(f"{wrong[0][:_SHOWN_LETTERS_MAX]!r} is no address; write it like example.org/photos/")
+    if len(addresses) > ADDRESSES_MAX:
+        raise InputError(f"{len(addresses)} addresses are more than one opt-out can hold ({ADDRESSES_MAX})")
+    return tuple(sorted(set(addresses)))
+
+
+def gate_withdraw_code(code: str) -> str:
+    """A withdraw code that was made beforehand, in its one spelling.
+
+    Raises:
+        InputError: it is none.
+    """
+    read = read_withdraw_code(code)
+    if read is None:
+        raise InputError("what was given is no whole withdraw code; take the file as it was written")
+    return read
 
 
 def require_small(entry: OptOut) -> None:

@@ -1,15 +1,18 @@
-"""The two files that whoever opts out takes home, and reading whatever they come back with.
+"""The files that whoever opts out takes home, and reading whatever they come back with.
 
-    NUMBER.receipt.json     the proof: to show
     NUMBER.withdraw.txt     the secret: to keep, mode 0600
+    NUMBER.receipt.json     the proof: to show
+    NUMBER.receipt.html     the same for people, to print
 
-The folder is tried before anything is recorded, because an entry whose code could not be written down could never be
-withdrawn.
+The secret is written first, where the opt-out is recorded here even before that counts: an entry whose code was lost
+could never be withdrawn, and with the code the receipt can always be had again. A withdraw file whose opt-out was not
+recorded in the end is taken back; after a kill in between it opens nothing.
 """
 
 from __future__ import annotations
 
 import codecs
+import os
 import re
 import shutil
 import stat
@@ -20,8 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from checker.errors import DataError, InputError, VerificationError
-from checker.optout.log import write_private
-from checker.optout.receipt import RECEIPT_BYTES_MAX, read_receipt
+from checker.optout.paper_page import receipt_page
+from checker.optout.private_file import write_private
+from checker.optout.receipt import RECEIPT_BYTES_MAX, Receipt, read_receipt
 from checker.optout.tokens import CODE_PREFIX, NUMBER, read_number, read_withdraw_code
 
 _SHOWN_LETTERS_MAX = 100
@@ -34,24 +38,74 @@ class Papers:
     folder: Path
     temporary: Path
 
-    def keep(self, number: str, *, receipt: bytes, withdraw: str) -> tuple[Path, Path]:
-        """Write both files, each as a whole or not at all: the paths of receipt and withdraw file.
+    @contextmanager
+    def withdraw_kept(self, number: str, withdraw: str) -> Iterator[None]:
+        """The withdraw file is there inside, and stays unless what happens inside fails.
 
         Raises:
-            DataError: the disk failed after the opt-out was recorded; the message holds the withdraw code, which
-                would be lost otherwise.
+            DataError: it cannot be written.
         """
-        made = []
+        path = self._write(f"{number}.withdraw.txt", withdraw.encode())
         try:
-            for name, data in ((f"{number}.receipt.json", receipt), (f"{number}.withdraw.txt", withdraw.encode())):
-                write_private(self.temporary / name, data)
-                made.append((self.temporary / name).rename(self.folder / name))
-        except (OSError, DataError) as error:
+            yield
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+
+    def keep_receipt(self, receipt: Receipt, *, status_address: str | None) -> tuple[Path, Path]:
+        """Write the receipt and its page, each as a whole or not at all: their paths.
+
+        Args:
+            status_address: page of the server where its holder asks how it stands; None: there is none.
+        Raises:
+            DataError: the disk failed; the withdraw file is enough to have them again.
+        """
+        page = receipt_page(receipt, status_address=status_address)
+        try:
+            return (
+                self._write(f"{receipt.number}.receipt.json", receipt.to_bytes()),
+                self._write(f"{receipt.number}.receipt.html", page.encode()),
+            )
+        except DataError as error:
+            raise DataError(
+                f"the opt-out {receipt.number} is recorded, but its receipt could not be written into {self.folder}; "
+                f"run `hibs opt-out receipt` with the file {receipt.number}.withdraw.txt to have it again"
+            ) from error
+
+    def keep(self, number: str, *, receipt: bytes | None, withdraw: str) -> tuple[Path | None, Path]:
+        """Write the papers of an opt-out that is recorded already: the paths of receipt and withdraw file.
+
+        Args:
+            receipt: None: it is held.
+        Raises:
+            DataError: the disk failed; where that was before the withdraw file stood, the message holds the code,
+                which would be lost otherwise.
+        """
+        try:
+            withdraw_path = self._write(f"{number}.withdraw.txt", withdraw.encode())
+        except DataError as error:
             raise DataError(
                 f"the opt-out {number} was recorded, but its files could not be written into {self.folder}; "
                 f"write down the withdraw code now: {withdraw.partition(chr(10))[0]}"
             ) from error
-        return made[0], made[1]
+        if receipt is None:
+            return None, withdraw_path
+        return self.keep_receipt(read_receipt(receipt), status_address=None)[0], withdraw_path
+
+    def _write(self, name: str, data: bytes) -> Path:
+        try:
+            write_private(self.temporary / name, data)
+            path = (self.temporary / name).rename(self.folder / name)
+            folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)  # else a power cut may take the name away again
+            finally:
+                os.close(folder)
+            return path
+        except OSError as error:
+            raise DataError(
+                f"cannot write {self.folder / name}: {error.strerror}; check space and permissions"
+            ) from error
 
 
 @contextmanager

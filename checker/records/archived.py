@@ -40,6 +40,8 @@ class Archived:
     caption: str | None = None
     evidence: tuple[FetchedFile, ...] = ()
     """What asking for `image_url` gave then."""
+    opt_outs: tuple[str, ...] = ()
+    """Numbers of those that hide it; then it has no servable code."""
 
 
 def record_archived(db: Database, one: Archived, *, source: Source) -> Recorded:

@@ -88,6 +88,10 @@ class CodeReader:
             found.setdefault(image_id, []).append(code_id)
         return {image_id: tuple(sorted(code_ids)) for image_id, code_ids in found.items()}
 
+    def withheld_images(self) -> tuple[int, ...]:
+        """Pictures of which no sighting is shown; see `interfaces.Store.withheld_images`."""
+        return tuple(image_id for (image_id,) in self._rows(_WITHHELD, ()))
+
     def erased_codes_after(self, mark: int, *, kind: CodeKind) -> ErasedBlock:
         """Codes that were erased since `mark`, oldest first; see `interfaces.Store.erased_codes_after`."""
         rows = self._rows(_ERASED_AFTER, (kind.name, kind.version, mark))
@@ -170,6 +174,14 @@ _IMAGES_BY_CODE = "SELECT code_id, image_id FROM code WHERE code_id IN (SELECT v
 _CODE_IDS_BY_IMAGE = """
 SELECT image_id, code_id FROM code WHERE image_id IN (SELECT value FROM json_each(?))
 AND kind_id = (SELECT kind_id FROM code_kind WHERE name = ? AND version = ?)
+"""
+
+# As `lookup` decides it for one picture: gone, or said later that it is not to be kept in an index.
+_WITHHELD = """
+SELECT image_id FROM sighting GROUP BY image_id HAVING SUM(gone_since IS NULL AND COALESCE(verdict_id, 0) NOT IN (
+    SELECT verdict_id FROM verdict WHERE json_extract(document, '$.index') IN ('deny', 'conditional', 'unknown')
+    OR json_extract(document, '$.all') IN ('deny', 'conditional', 'unknown')
+)) = 0 ORDER BY image_id
 """
 
 _ERASED_AFTER = """

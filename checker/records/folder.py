@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from checker.errors import DataError
 from checker.model import PHASH256, Picture
 from checker.records.database import Durability, open_database
 from checker.records.frontier import CorpusFrontier
-from checker.records.hidden import HiddenCodes
+from checker.records.hidden import HiddenAddresses, HiddenCodes
 from checker.records.schema import CORPUS
 from checker.records.store import CorpusStore
 
@@ -33,6 +33,7 @@ class DataFolder:
         self.store = store
         self.frontier = frontier
         self.hidden = HiddenCodes(path, PHASH256)
+        self.hidden_addresses = HiddenAddresses(path)
 
     @classmethod
     def open(cls, path: Path, *, create: bool) -> DataFolder:
@@ -51,13 +52,37 @@ class DataFolder:
         lock = threading.RLock()
         return cls(path, CorpusStore(database, lock), CorpusFrontier(database, lock))
 
-    def hides(self, picture: Picture, *, distance_bits_max: int) -> bool:
-        """Did somebody opt this picture, or a part of it, out? Then it is recorded as seen, with no code to find it by.
+    def hides(self, picture: Picture, *, distance_bits_max: int, urls: Iterable[str | None] = ()) -> tuple[str, ...]:
+        """Who opted this picture, a part of it, or an address where it stands, out?
 
-        Any variant counts: who opted a photo out opted out the screenshot that shows it.
+        Then it is recorded as seen, with no code to find it by. Any variant counts: who opted a photo out opted out
+        the screenshot that shows it.
+
+        Args:
+            urls: where it is met, and of the pages that show it.
+        Returns:
+            Numbers of the opt-outs, sorted. Empty: nobody did.
         """
         codes = [code.bits for code in picture.fingerprints if code.kind == PHASH256]
-        return self.hidden.near_any(codes, distance_bits_max=distance_bits_max)
+        by_code = self.hidden.hiding(codes, distance_bits_max=distance_bits_max)
+        return tuple(sorted({*by_code, *self.hidden_addresses.hiding(urls)}))
+
+    def shows(self, *urls: str | None) -> bool:
+        """May answers name these addresses of one sighting? Not where an opt-out names the host or a part of it."""
+        return not self.hidden_addresses.hiding(urls)
+
+    def images_at_hidden_addresses(self) -> list[int]:
+        """Pictures of which nothing is left to show, because every place is at an address that was opted out, or gone.
+
+        For lists that are made once a day: rising.
+        """
+        images = self.store.images_on(self.hidden_addresses.hosts())
+        sightings = self.store.sightings_of(sorted(images))
+        return sorted(
+            image_id
+            for image_id, seen in sightings.items()
+            if all(one.gone_since or not self.shows(one.image_url, one.page_url) for one in seen)
+        )
 
     @contextmanager
     def exclusive(self, work: str) -> Iterator[None]:
@@ -78,6 +103,7 @@ class DataFolder:
     def close(self) -> None:
         """Close the databases."""
         self.hidden.close()
+        self.hidden_addresses.close()
         self.store.close()
 
     def __enter__(self) -> DataFolder:

@@ -1,45 +1,34 @@
-"""The codes that opt-outs hide, read from registry.db at the moment of each answer.
+"""What opt-outs hide, by code and by address, read from registry.db at the moment of each answer.
 
-They are never copied into the corpus: the two databases have no common transaction, and an opt-out has to bind the
-next answer, not the next rebuild.
+It is never copied into the corpus: the two databases have no common transaction, and an opt-out has to bind the next
+answer, not the next rebuild.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
+from checker.addresses import covering_addresses
 from checker.hamming import Columns, distances, to_columns
 from checker.model import CodeKind
 from checker.records.registry import REGISTRY_FILE, Registry
 
 
-class HiddenCodes:
-    """A scan over the hidden codes of one kind. Safe to share between threads."""
+class _Hidden:
+    """Something that opt-outs hide, kept in memory while registry.db stays as it is. Safe to share between threads."""
 
-    def __init__(self, folder: Path, kind: CodeKind) -> None:
+    def __init__(self, folder: Path) -> None:
         self._file = folder / REGISTRY_FILE
-        self._kind = kind
         self._lock = threading.Lock()
         self._registry: Registry | None = None
         self._seen_version = -1
-        self._columns: Columns = np.empty((kind.bits // 64, 0), dtype=np.uint64)
-
-    def near(self, code: bytes, *, distance_bits_max: int) -> bool:
-        """Does an opt-out in force name a picture this near?"""
-        return self.near_any([code], distance_bits_max=distance_bits_max)
-
-    def near_any(self, codes: Sequence[bytes], *, distance_bits_max: int) -> bool:
-        """Is one of these codes, of one picture and its parts, this near to what an opt-out in force names?"""
-        columns = self._refreshed()
-        return any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes)
-
-    def turned_codes(self) -> list[bytes]:
-        """Every hidden code in its eight orientations, sorted."""
-        return sorted(row.tobytes() for row in self._refreshed().T)
+        self._mark = 0, 0
 
     def close(self) -> None:
         """Close the registry."""
@@ -48,23 +37,140 @@ class HiddenCodes:
                 self._registry.close()
                 self._registry = None
 
-    def _refreshed(self) -> Columns:
+    def _refresh(self) -> None:
+        """Read again where anybody committed since. The caller holds the lock."""
+        if self._registry is None:
+            if not self._file.is_file():
+                return  # nobody has opted out yet
+            self._registry = Registry.open(self._file)
+        version = self._registry.version()
+        if version != self._seen_version:
+            mark = self._registry.hiding_mark()
+            if mark[1] != self._mark[1]:
+                self._add(self._registry, 0)
+            elif mark != self._mark:
+                self._add(self._registry, self._mark[0])  # nothing ended: only what is new has to be read
+            self._mark, self._seen_version = mark, version
+
+    def _add(self, registry: Registry, after: int) -> None:
+        """Take in the requests with a larger id than `after`; with 0 all of them, in place of what there is."""
+        raise NotImplementedError
+
+
+class HiddenCodes(_Hidden):
+    """A scan over the hidden codes of one kind."""
+
+    def __init__(self, folder: Path, kind: CodeKind) -> None:
+        super().__init__(folder)
+        self._kind = kind
+        self._columns: Columns = np.empty((kind.bits // 64, 0), dtype=np.uint64)
+        self._numbers: tuple[str, ...] = ()
+
+    def near(self, code: bytes, *, distance_bits_max: int) -> bool:
+        """Does an opt-out in force name a picture this near?"""
+        return self.near_any([code], distance_bits_max=distance_bits_max)
+
+    def near_any(self, codes: Sequence[bytes], *, distance_bits_max: int) -> bool:
+        """Is one of these codes, of one picture and its parts, this near to what an opt-out in force names?"""
+        columns, _ = self._refreshed()
+        return any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes)
+
+    def hiding(self, codes: Sequence[bytes], *, distance_bits_max: int) -> tuple[str, ...]:
+        """The numbers of the opt-outs in force that name a picture this near to one of these codes, sorted."""
+        columns, numbers = self._refreshed()
+        near = {
+            place // _TURNS
+            for code in codes
+            for place in np.flatnonzero(distances(columns, code) <= distance_bits_max).tolist()
+        }
+        return tuple(sorted({numbers[place] for place in near}))
+
+    def turned_codes(self) -> list[bytes]:
+        """Every hidden code in its eight orientations, sorted."""
+        return sorted(row.tobytes() for row in self._refreshed()[0].T)
+
+    def _refreshed(self) -> tuple[Columns, tuple[str, ...]]:
         with self._lock:
-            if self._registry is None:
-                if not self._file.is_file():
-                    return self._columns  # nobody has opted out yet
-                self._registry = Registry.open(self._file)
-            version = self._registry.version()
-            if version != self._seen_version:
-                codes = b"".join(_turned(self._registry.hidden_codes(self._kind)))
-                self._columns = to_columns(codes, code_bytes=self._kind.bits // 8)
-                self._seen_version = version
-            return self._columns
+            self._refresh()
+            return self._columns, self._numbers
+
+    def _add(self, registry: Registry, after: int) -> None:
+        hiding = registry.hiding_codes(self._kind, after=after)
+        codes = b"".join(_turned([bits for bits, _ in hiding]))
+        columns, numbers = to_columns(codes, code_bytes=self._kind.bits // 8), tuple(number for _, number in hiding)
+        self._columns = np.concatenate([self._columns, columns], axis=1) if after else columns
+        self._numbers = (*self._numbers, *numbers) if after else numbers
 
 
-def _turned(codes: Iterable[bytes]) -> Iterator[bytes]:
+class HiddenAddresses(_Hidden):
+    """The addresses that opt-outs name."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._numbers: dict[str, tuple[str, ...]] = {}
+
+    def any(self) -> bool:
+        """Is an address hidden at all? Most folders have none, and need not ask further."""
+        return bool(self._refreshed())
+
+    def hosts(self) -> frozenset[str]:
+        """Hosts of which all or a part is hidden, with the port where it is not the default one."""
+        return frozenset(address.partition("/")[0] for address in self._refreshed())
+
+    def hiding(self, urls: Iterable[str | None]) -> tuple[str, ...]:
+        """The numbers of the opt-outs in force that name an address which covers one of these, sorted."""
+        hidden = self._refreshed()
+        if not hidden:
+            return ()
+        return tuple(
+            sorted({n for url in urls if url for covering in covering_addresses(url) for n in hidden.get(covering, ())})
+        )
+
+    def _refreshed(self) -> dict[str, tuple[str, ...]]:
+        with self._lock:
+            self._refresh()
+            return self._numbers
+
+    def _add(self, registry: Registry, after: int) -> None:
+        numbers = dict(self._numbers) if after else {}
+        for address, number in registry.hiding_addresses(after=after):
+            numbers[address] = (*numbers.get(address, ()), number)
+        self._numbers = numbers
+
+
+_TURNS = 8
+_AT_ONCE = 8_192
+"""Codes that are turned together; one by one a million of them took 47 s."""
+
+
+def _turned(codes: Sequence[bytes]) -> Iterator[bytes]:
     """Each code in its eight orientations: who says no to a photo says no to its mirror image."""
-    from checker.fingerprint.cosine import turned_bits  # here, because it brings Pillow, and most calls find no code
+    for begin in range(0, len(codes), _AT_ONCE):
+        together = codes[begin : begin + _AT_ONCE]
+        packed = np.frombuffer(b"".join(together), dtype=np.uint8).reshape(len(together), -1)
+        yield np.stack([_placed(packed, order) ^ flips for order, flips in _turns()], axis=1).tobytes()
 
-    for code in codes:
-        yield from turned_bits(code)
+
+def _placed(packed: npt.NDArray[np.uint8], order: tuple[int, ...] | None) -> npt.NDArray[np.uint8]:
+    if order is None:
+        return packed
+    return np.packbits(np.take(np.unpackbits(packed, axis=1), order, axis=1), axis=1)
+
+
+@cache
+def _turns() -> list[tuple[tuple[int, ...] | None, npt.NDArray[np.uint8]]]:
+    """For each orientation: where each bit comes from (None: it stays), and which bits are turned over.
+
+    See `cosine.turned_bits`, which does the same to one code.
+    """
+    # Here, because it brings Pillow, and most calls find no code.
+    from checker.fingerprint.cosine import FREQUENCIES, turned
+    from checker.report import Orientation
+
+    places = np.arange(1.0, FREQUENCIES**2 + 1)
+    turns = []
+    for turn in Orientation:
+        moved = turned(places.reshape(FREQUENCIES, FREQUENCIES), turn).ravel()
+        order = None if (np.abs(moved) == places).all() else tuple((np.abs(moved) - 1).astype(int).tolist())
+        turns.append((order, np.packbits(moved < 0)))
+    return turns

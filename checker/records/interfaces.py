@@ -224,6 +224,10 @@ class Store(Protocol):
         """The kinds of which a code is stored, oldest first."""
         ...
 
+    def withheld_images(self) -> tuple[int, ...]:
+        """Ids, rising, of the pictures whose every sighting is withheld: gone, or not to be indexed any more."""
+        ...
+
     def erased_codes_after(self, mark: int, *, kind: CodeKind) -> ErasedBlock:
         """Codes that were erased since `mark` (0: ever), oldest first. Empty: none was, and the mark stays."""
         ...

@@ -2,7 +2,7 @@
 
     log_entry     one row an entry, numbered without a gap from 0; salt and entry go when it is erased, the leaf stays
     log_node      the hash of every complete subtree, written in the transaction of the entry that completed it
-    opt_out       the state of each request       opt_out_code    its codes, read when a look-up hides pictures
+    opt_out       the state of each request       opt_out_code, opt_out_address    what it names (`requests.py`)
     api_key       hashes of API keys              day_count       how much somebody did today
 
 Kept in a rollback journal with FULL sync: a commit is on the disk before anything is signed over it, and there is no
@@ -14,7 +14,6 @@ commit. What states mean and what is hashed is decided in checker/optout/; here 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,14 +24,14 @@ from typing import Any
 from sqlite_utils import Database
 
 from checker.errors import DataError
-from checker.model import CodeKind, Fingerprint, parse_utc, utc_text
+from checker.model import parse_utc, utc_text
 from checker.records.database import Durability, open_database, transaction
 from checker.records.registry_schema import REGISTRY
+from checker.records.requests import HIDING_STATES as HIDING_STATES
+from checker.records.requests import OptOutRow as OptOutRow
+from checker.records.requests import RequestReader, RequestWriter
 
 REGISTRY_FILE = "registry.db"
-HIDING_STATES = ("recorded", "held", "disputed", "withdrawing")
-"""States in which an opt-out hides its pictures here."""
-_IN_FORCE = "SELECT COUNT(*) FROM opt_out WHERE state IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,24 +46,6 @@ class LogRow:
 
 
 @dataclass(frozen=True, slots=True)
-class OptOutRow:
-    """One request."""
-
-    number: str
-    index: int
-    """Of its entry in the log."""
-    state: str
-    evidence: str
-    uses: tuple[str, ...]
-    pictures: int
-    withdraw_hash: bytes
-    """SHA-256 of the withdraw code."""
-    recorded_at: datetime
-    withdraw_at: datetime | None = None
-    """When a withdrawal takes effect."""
-
-
-@dataclass(frozen=True, slots=True)
 class KeyRow:
     """One API key, without the key."""
 
@@ -75,12 +56,11 @@ class KeyRow:
     revoked_at: datetime | None = None
 
 
-class Registry:
-    """An open registry.db. Safe to share between threads."""
+class Registry(RequestReader):
+    """An open registry.db. Safe to share between threads. Requests are read by `requests.RequestReader`."""
 
     def __init__(self, database: Database) -> None:
-        self._db = database
-        self._lock = threading.RLock()
+        super().__init__(database)
         self._own_commits = 0
 
     @classmethod
@@ -136,34 +116,6 @@ class Registry:
         )
         return tuple(LogRow(index=i, leaf=bytes(leaf), entry=_bytes(e), salt=_bytes(s)) for i, leaf, e, s in rows)
 
-    # --- opt-outs ----------------------------------------------------------------------------------------------
-
-    def hidden_codes(self, kind: CodeKind) -> tuple[bytes, ...]:
-        """The codes of this kind of every opt-out that hides now, in the order in which they were recorded."""
-        rows = self._rows(
-            "SELECT bits FROM opt_out_code JOIN opt_out USING (opt_out_id) WHERE kind = ? AND version = ? "
-            "AND state IN (SELECT value FROM json_each(?)) ORDER BY code_id",
-            (kind.name, kind.version, json.dumps(HIDING_STATES)),
-        )
-        return tuple(bytes(bits) for (bits,) in rows)
-
-    def opt_outs_in_force(self) -> int:
-        """How many requests hide their pictures now."""
-        return int(self._rows(_IN_FORCE, (json.dumps(HIDING_STATES),))[0][0])
-
-    def opt_out(self, number: str) -> OptOutRow | None:
-        """The request of this number. None: there is none."""
-        return self._opt_out("number = ?", number)
-
-    def opt_out_by_code(self, withdraw_hash: bytes) -> OptOutRow | None:
-        """The request whose withdraw code has this SHA-256. None: there is none."""
-        return self._opt_out("withdraw_hash = ?", withdraw_hash)
-
-    def withdrawals_due(self, now: datetime) -> tuple[OptOutRow, ...]:
-        """Requests whose withdrawal takes effect by now, in the order in which they were recorded."""
-        due = f"{_OPT_OUT} WHERE state = 'withdrawing' AND withdraw_at <= ? ORDER BY opt_out_id"
-        return tuple(_opt_out_row(row) for row in self._rows(due, (utc_text(now),)))
-
     # --- keys --------------------------------------------------------------------------------------------------
 
     def key_by_hash(self, key_hash: bytes) -> KeyRow | None:
@@ -175,22 +127,9 @@ class Registry:
         """Every API key that was ever made, oldest first."""
         return tuple(_key_row(row) for row in self._rows(f"{_KEY} ORDER BY api_key_id"))
 
-    # --- inside ------------------------------------------------------------------------------------------------
 
-    def _opt_out(self, where: str, value: str | bytes) -> OptOutRow | None:
-        rows = self._rows(f"{_OPT_OUT} WHERE {where}", (value,))
-        return _opt_out_row(rows[0]) if rows else None
-
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return list(self._db.execute(sql, values).fetchall())
-
-
-class RegistryWriter:
+class RegistryWriter(RequestWriter):
     """What may be written, inside one transaction. Made by `Registry.writing` alone."""
-
-    def __init__(self, database: Database) -> None:
-        self._db = database
 
     def log_size(self) -> int:
         """How many entries the log has, as this transaction sees it: the index of the next one."""
@@ -208,49 +147,6 @@ class RegistryWriter:
         )
         for node in nodes:
             self._db.execute("INSERT INTO log_node (level, node_index, hash) VALUES (?, ?, ?)", node)
-
-    def number_taken(self, number: str) -> bool:
-        """Is there a request of this number already?"""
-        return bool(self._rows("SELECT 1 FROM opt_out WHERE number = ?", (number,)))
-
-    def add_opt_out(self, row: OptOutRow, pictures: Sequence[Sequence[Fingerprint]]) -> None:
-        """Write a new request with the codes of each of its pictures."""
-        added = self._db.execute(
-            "INSERT INTO opt_out (number, log_index, state, evidence, uses, pictures, withdraw_hash, recorded_at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING opt_out_id",
-            (
-                row.number,
-                row.index,
-                row.state,
-                row.evidence,
-                json.dumps(row.uses),
-                row.pictures,
-                row.withdraw_hash,
-                utc_text(row.recorded_at),
-            ),
-        ).fetchone()
-        for picture_no, codes in enumerate(pictures):
-            for code in codes:
-                self._db.execute(
-                    "INSERT INTO opt_out_code (opt_out_id, picture_no, kind, version, bits) VALUES (?, ?, ?, ?, ?)",
-                    (added[0], picture_no, code.kind.name, code.kind.version, code.bits),
-                )
-
-    def move(self, number: str, *, old: str, new: str, withdraw_at: datetime | None = None) -> bool:
-        """Change a request's state. False: it was not in the state `old` any more, and nothing was changed."""
-        return bool(
-            self._rows(
-                "UPDATE opt_out SET state = ?, withdraw_at = ? WHERE number = ? AND state = ? RETURNING 1",
-                (new, utc_text(withdraw_at) if withdraw_at else None, number, old),
-            )
-        )
-
-    def forget(self, number: str, log_index: int) -> None:
-        """Delete what an entry said and the codes of its request; the leaf and the request's state stay."""
-        self._db.execute("UPDATE log_entry SET entry = NULL, salt = NULL WHERE log_index = ?", (log_index,))
-        self._db.execute(
-            "DELETE FROM opt_out_code WHERE opt_out_id = (SELECT opt_out_id FROM opt_out WHERE number = ?)", (number,)
-        )
 
     def add_key(self, row: KeyRow, key_hash: bytes) -> bool:
         """Write a new API key. False: the name is taken, and nothing was changed."""
@@ -290,9 +186,6 @@ class RegistryWriter:
             )
         )
 
-    def _rows(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        return list(self._db.execute(sql, values).fetchall())
-
 
 _Rows = Callable[..., list[tuple[Any, ...]]]
 
@@ -310,25 +203,6 @@ def _log_node(rows: _Rows, level: int, index: int) -> bytes:
 
 def _bytes(value: bytes | None) -> bytes | None:
     return None if value is None else bytes(value)
-
-
-_OPT_OUT = (
-    "SELECT number, log_index, state, evidence, uses, pictures, withdraw_hash, recorded_at, withdraw_at FROM opt_out"
-)
-
-
-def _opt_out_row(row: Sequence[Any]) -> OptOutRow:
-    return OptOutRow(
-        number=row[0],
-        index=row[1],
-        state=row[2],
-        evidence=row[3],
-        uses=tuple(json.loads(row[4])),
-        pictures=row[5],
-        withdraw_hash=bytes(row[6]),
-        recorded_at=parse_utc(row[7]),
-        withdraw_at=parse_utc(row[8]) if row[8] else None,
-    )
 
 
 _KEY = "SELECT name, scopes, created_at, expires_at, revoked_at FROM api_key"

@@ -8,6 +8,7 @@
     frontier     addresses to visit                 crawl_scope  what this folder's crawl covers
     erasure      which codes are gone, since when
     said         what a verdict was, from when to when, and the findings behind it
+    opted_out    pictures without a code that an opt-out is about (`sightings.py`)
     evidence     what asking for an address gave, from when to when; evidence_body, evidence_link (`evidence.py`)
 
 A picture's bytes are never stored. A code is never changed: what was built from codes (the index) rests on that, and
@@ -59,6 +60,12 @@ def m005_archives(db: Database) -> None:
 def m006_recrawl(db: Database) -> None:
     """What a crawl that goes on, or looks again, has to know."""
     _run(db, _RECRAWL)
+
+
+@CORPUS()
+def m007_opted_out(db: Database) -> None:
+    """Which opt-out a picture without a code belongs to. What was recorded before cannot be told any more."""
+    _run(db, _OPTED_OUT)
 
 
 def _run(db: Database, statements: str) -> None:
@@ -240,3 +247,11 @@ CREATE TABLE archived_evidence (evidence_id INTEGER PRIMARY KEY REFERENCES evide
 that name an address; `locator` as in `sighting`, `page_url_id` 0: none. What erasing takes from `sighting` it takes
 from here as well, since a caption and a digest would leave something to know the picture by. `archived_evidence`: what
 an archive says that a host said; no crawl may take it for what the host told us."""
+
+_OPTED_OUT = """
+CREATE TABLE opted_out (
+    number TEXT NOT NULL, image_id INTEGER NOT NULL REFERENCES image ON DELETE CASCADE, PRIMARY KEY (number, image_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX opted_out_of_image ON opted_out (image_id)
+"""
+"""`number` is that of an opt-out in registry.db. The row goes with its picture, and with what the opt-out said."""

@@ -24,14 +24,12 @@ from checker.model import (
     CodeKind,
     Finding,
     Locator,
-    Sighting,
     Source,
     SourceDetails,
     Verdict,
     parse_utc,
 )
 from checker.records.archived import Archived, keep_host_files, record_archived
-from checker.records.code_reader import CodeReader
 from checker.records.codes import stored_tiles
 from checker.records.crawl_interfaces import UNBOUNDED, HostBudget, KnownPicture
 from checker.records.cursors import Cursor, read_cursor, write_cursor
@@ -42,6 +40,7 @@ from checker.records.interfaces import Counts, Recorded, StoredTiles
 from checker.records.listed import ListedRow, queue_rows
 from checker.records.recording import record_visit, said_of_pictures, sight_listed
 from checker.records.recrawl import forget, host_file, known_at
+from checker.records.sightings import SightingReader, link_opt_outs, unlink_opt_out
 from checker.records.sources import SourceFacts as SourceFacts  # of `sources` below
 from checker.records.sources import intern_source, source_facts
 from checker.report import Coverage
@@ -63,8 +62,8 @@ class _Facts:
     """Of which at least one code is stored, oldest first."""
 
 
-class CorpusStore(CodeReader):
-    """See `interfaces.Store`. Codes are read by `code_reader.CodeReader`."""
+class CorpusStore(SightingReader):
+    """See `interfaces.Store`. Codes are read by `code_reader.CodeReader`, sightings by `sightings.SightingReader`."""
 
     def __init__(self, database: Database, lock: threading.RLock) -> None:
         super().__init__(database, lock)
@@ -90,11 +89,23 @@ class CorpusStore(CodeReader):
         return self.record_all([visit], source=source)[0]
 
     def record_all(
-        self, visits: Sequence[Visit], *, source: Source, budget: HostBudget = UNBOUNDED
+        self,
+        visits: Sequence[Visit],
+        *,
+        source: Source,
+        budget: HostBudget = UNBOUNDED,
+        opt_outs: Sequence[Sequence[str]] = (),
     ) -> tuple[Recorded, ...]:
-        """Write several visits in one transaction, in this order: all of them or none."""
+        """Write several visits in one transaction, in this order: all of them or none.
+
+        Args:
+            opt_outs: numbers of those that hide the picture of each visit. Empty: none does.
+        """
         with self._writing() as db:
-            return tuple(record_visit(db, visit, source=source, budget=budget) for visit in visits)
+            recorded = tuple(record_visit(db, visit, source=source, budget=budget) for visit in visits)
+            for one, numbers in zip(recorded, opt_outs, strict=bool(opt_outs)):
+                link_opt_outs(db, one.image_id, numbers)
+        return recorded
 
     def record_file(
         self, seen: PictureSeen, *, source: Source, locator: Locator, now: datetime, verdict: Verdict | None = None
@@ -115,6 +126,8 @@ class CorpusStore(CodeReader):
         """Write what was read of an archive, and how far it was read, in one transaction."""
         with self._writing() as db:
             recorded = tuple(record_archived(db, one, source=source) for one in pictures)
+            for one, done in zip(pictures, recorded, strict=True):
+                link_opt_outs(db, done.image_id, one.opt_outs)
             keep_host_files(db, host_files)
             if cursor is not None:
                 write_cursor(db, source, cursor, now=now)
@@ -144,6 +157,12 @@ class CorpusStore(CodeReader):
         self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
         return erased
 
+    def forget_opt_out(self, number: str) -> None:
+        """Forget which pictures an opt-out was about, in one transaction; the pictures and sightings stay."""
+        with self._writing() as db:
+            unlink_opt_out(db, number)
+        self._rows("PRAGMA wal_checkpoint(TRUNCATE)", ())
+
     def forget(self, *, before: datetime, now: datetime) -> tuple[int, int]:
         """Delete what was not seen since then in one transaction; see `recrawl.forget`."""
         with self._writing() as db:
@@ -161,14 +180,6 @@ class CorpusStore(CodeReader):
             (json.dumps(list(image_ids)),),
         )
         return {image_id: stored_tiles(row) for image_id, *row in rows}
-
-    def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
-        """Sightings by image id, oldest first."""
-        rows = self._rows(_SIGHTINGS, (json.dumps(list(image_ids)),))
-        found: dict[int, list[Sighting]] = {}
-        for image_id, *fields in rows:
-            found.setdefault(image_id, []).append(_sighting(fields))
-        return {image_id: tuple(sightings) for image_id, sightings in found.items()}
 
     def said_by_pages(self, image_url: str) -> tuple[Finding, ...]:
         """What the pages that show the picture at this address said of their pictures when they were last read."""
@@ -286,18 +297,6 @@ class _Writing:
             self._lock.release()
 
 
-_SIGHTINGS = """
-SELECT sighting.image_id, image_url.url, page_url.url, caption, source.source_id, source.name, source.kind, locator,
-       sighting.first_seen, sighting.last_seen, verdict.document, gone_since
-FROM sighting
-JOIN source ON source.source_id = sighting.source_id
-LEFT JOIN url AS image_url ON image_url.url_id = sighting.image_url_id
-LEFT JOIN url AS page_url ON page_url.url_id = sighting.page_url_id
-LEFT JOIN verdict ON verdict.verdict_id = sighting.verdict_id
-WHERE sighting.image_id IN (SELECT value FROM json_each(?))
-ORDER BY sighting.first_seen, sighting.sighting_id
-"""
-
 _PAGES_OF = """
 SELECT page_url_id FROM url JOIN embed ON image_url_id = url_id WHERE url = ? ORDER BY page_url_id
 """
@@ -318,19 +317,4 @@ def _counts(row: Sequence[Any]) -> Counts:
         pages=pages,
         sources=sources,
         newest=parse_utc(newest) if newest else None,
-    )
-
-
-def _sighting(fields: Sequence[Any]) -> Sighting:
-    image_url, page_url, caption, source_id, name, kind, locator, first_seen, last_seen, verdict, gone_since = fields
-    return Sighting(
-        image_url=image_url,
-        page_url=page_url,
-        caption=caption,
-        source=Source(id=str(source_id), name=name, kind=kind),
-        locator=Locator(**json.loads(locator)) if locator else None,
-        first_seen=parse_utc(first_seen),
-        last_seen=parse_utc(last_seen),
-        verdict=json.loads(verdict) if verdict else {},
-        gone_since=parse_utc(gone_since) if gone_since else None,
     )

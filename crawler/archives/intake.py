@@ -169,13 +169,17 @@ class Intake:
         if told.sha256 is not None and not told.resized and told.sha256 != picture.sha256:
             self.summary.differ(readable.show(item.locator))
             told = replace(told, image_url=None, page_url=None)
-        opted_out = self._folder.hides(picture, distance_bits_max=self._settings.opt_out_distance_bits_max)
-        self.summary.opted_out += opted_out
+        opt_outs = self._folder.hides(
+            picture,
+            distance_bits_max=self._settings.opt_out_distance_bits_max,
+            urls=(told.image_url, told.page_url),
+        )
+        self.summary.opted_out += bool(opt_outs)
         kept = tuple((name, value) for name, value in item.headers if name.lower() in _KEPT_HEADERS)
         at = item.fetched_at or self._now
         answer = FetchedFile(told.image_url or "", item.status, None, None, item.headers, at)
         return Archived(
-            seen=PictureSeen(picture=picture, servable=not (picture.plain or opted_out), headers=kept),
+            seen=PictureSeen(picture=picture, servable=not (picture.plain or opt_outs), headers=kept),
             locator=item.locator,
             seen_at=at,
             verdict=self._verdict(item, read.findings),
@@ -183,6 +187,7 @@ class Intake:
             page_url=told.page_url,
             caption=told.caption,
             evidence=(answer,) if item.status is not None and item.fetched_at is not None else (),
+            opt_outs=opt_outs,
         )
 
     def _count(self, pictures: Sequence[Archived], recorded: Sequence[Recorded]) -> None:

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from api_service import JPEG, Clock, Opener, TestClient, picture
+from api_service import CHECKS, JPEG, SEEN, Clock, Opener, TestClient, picture
 
-from checker.model import Use
+from api.schemas.optouts import HolderTold, RecordedTold, StatusTold
+from checker.keys import Scope, create_key
+from checker.model import Sha256, Stance, Use, Verdict
+from checker.optout.entry import Evidence
 from checker.optout.receipt import parse_receipt, verify_receipt
+from checker.optout.request import OptOuts
+from checker.records.folder import DataFolder
+from checker.records.registry import REGISTRY_FILE, Registry
 from checker.settings import Settings
+from checker.visits import Outcome, PictureSeen, Visit
 
 pytest_plugins = ("api_service",)
 JSON = {"Content-Type": "application/json"}
@@ -46,6 +55,16 @@ def test_codes_alone_are_recorded_as_such(service: TestClient, form: str) -> Non
     assert opt_out.uses == (Use.SEARCH,)
 
 
+def test_both_kinds_of_code_are_recorded_where_both_are_sent(service: TestClient) -> None:
+    both = {**codes("chelsea.jpg"), "sscd512": {"version": "1-240436cc531e", "hex": "5a" * 64}}
+    answer = service.post("/v1/opt-outs", content=json.dumps({"codes": both}), headers=JSON)
+    assert (answer.status_code, answer.json()["held"]) == (201, "sscd512" in CHECKS), "it contradicts the stored one"
+    both = {**codes("coffee.jpg"), "sscd512": {"version": "1-240436cc531e", "hex": "5a" * 64}}
+    answer = service.post("/v1/opt-outs", content=json.dumps({"codes": both}), headers=JSON)
+    opt_out = verify_receipt(parse_receipt(answer.json()["receipt"]).to_bytes()).opt_out
+    assert [code.kind.name for code in opt_out.pictures[0]] == ["phash256", "sscd512"]
+
+
 def test_several_pictures_are_one_opt_out(service: TestClient) -> None:
     body = {"pictures": [{"codes": codes("chelsea.jpg")}, {"codes": codes("rocket.jpg")}]}
     answer = service.post("/v1/opt-outs", content=json.dumps(body), headers=JSON)
@@ -67,6 +86,19 @@ def test_it_hides_at_once_with_one_wording(service: TestClient, chelsea: bytes) 
     assert "blog.example" not in service.get(f"/v1/images/{match['handle']}").text
 
 
+def test_a_host_that_is_opted_out_is_not_named_any_more(service: TestClient, corpus: Path, chelsea: bytes) -> None:
+    now = service.app.state.service.clock()  # type: ignore[attr-defined]
+    with OptOuts.open(corpus, Settings(), now=now) as opt_outs:
+        asked = {"uses": [Use.ALL], "evidence": Evidence.HOST_FILE, "now": now}
+        made = opt_outs.record((), addresses=["blog.example/"], **asked)
+        (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+        assert (match["where"], match["sightings"]) == ("withheld", [])
+        assert "blog.example" not in service.get(f"/v1/images/{match['handle']}").text
+        opt_outs.erase(made.withdraw_code, now=now)
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "shown"
+
+
 def test_again_is_a_new_one_of_the_same_shape(service: TestClient, chelsea: bytes) -> None:
     first, second = (service.post("/v1/opt-outs", content=chelsea, headers=JPEG) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 201)
@@ -79,6 +111,8 @@ def test_again_is_a_new_one_of_the_same_shape(service: TestClient, chelsea: byte
     [
         ({"codes": {"phash256": {"version": "1", "hex": "00" * 32}}}, "not-a-code"),
         ({"codes": {"phash256": {"version": "1", "hex": "ff" * 32}}}, "not-a-code"),
+        ({"codes": {**GOOD, "sscd512": {"version": "1-240436cc531e", "hex": "00" * 63}}}, "not-a-code"),
+        ({"codes": {"sscd512": {"version": "1-240436cc531e", "hex": "00" * 64}}}, "invalid-request"),
         ({}, "invalid-request"),
         ({"pictures": []}, "invalid-request"),
         ({"person": "Anna"}, "invalid-request"),
@@ -198,3 +232,91 @@ def test_without_a_code_the_number_opens_nothing(service: TestClient, chelsea: b
     assert known.status_code == 401
     assert known.headers["WWW-Authenticate"].startswith("Receipt")
     assert known.content == unknown.content
+
+
+def test_the_holder_sees_where_it_was_seen_and_others_do_not(
+    service: TestClient, corpus: Path, chelsea: bytes, clock: Clock
+) -> None:
+    with closing(Registry.open(corpus / REGISTRY_FILE)) as registry:
+        create_key(registry, name="reader", scopes=[Scope.FEED], now=clock.now)
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    answer = service.get(f"/v1/opt-outs/{made['number']}", headers=receipt_header(made["withdraw_code"]))
+    document = answer.json()
+    HolderTold.model_validate(document)
+    (seen,) = document["sightings"]
+    assert (seen["image_url"], seen["page_url"]) == ("https://img.example/p/88.jpg", "https://blog.example/trip")
+    assert (seen["new"], seen["look"]) == (False, "still there on 20 November 2026")
+    assert (document["sightings_all"], document["new"], document["reason"]) == (1, 0, None)
+    assert [(word["operator"], word["says"]) for word in document["operators"]] == [("reader", "not heard from")]
+    assert "blog.example" not in service.post("/v1/lookups", content=chelsea, headers=JPEG).text
+
+
+def test_the_receipt_can_be_had_again_with_the_code_alone(service: TestClient, chelsea: bytes) -> None:
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    other = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    path = f"/v1/opt-outs/{made['number']}/receipt"
+    again = service.get(path, headers=receipt_header(made["withdraw_code"]))
+    receipt = parse_receipt(again.json())
+    assert verify_receipt(receipt.to_bytes()).opt_out.number == made["number"]
+    assert (receipt.leaf.hex(), receipt.tree_size) == (made["receipt"]["leaf"], 2)
+    refused = [service.get(path, headers=receipt_header(code)) for code in (other["withdraw_code"], "nothing")]
+    assert [a.status_code for a in refused] == [404, 404]
+    assert refused[0].content == refused[1].content
+    assert service.get(path).status_code == 401
+
+
+def test_erasing_is_asked_for_in_so_many_words(service: TestClient, chelsea: bytes) -> None:
+    made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
+    path, header = f"/v1/opt-outs/{made['number']}", receipt_header(made["withdraw_code"])
+    for query in ("erase=yes", "erase=true&erase=true", "Erase=true", "forget=true"):
+        assert service.delete(f"{path}?{query}", headers=header).status_code == 422
+    erased = service.delete(f"{path}?erase=true", headers=header)
+    StatusTold.model_validate(erased.json())
+    assert erased.json()["state"] == "erased"
+    assert service.delete(f"{path}?erase=true", headers=header).json() == erased.json()
+    document = service.get(path, headers=header).json()
+    assert (document["state"], document["sightings"]) == ("erased", [])
+    assert service.get(f"{path}/receipt", headers=header).status_code == 404
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "shown"
+
+
+# --- held ------------------------------------------------------------------------------------------------------
+
+
+def test_past_the_budget_of_all_opt_outs_are_held_and_hide_all_the_same(
+    open_service: Opener, corpus: Path, chelsea: bytes, coffee: bytes, clock: Clock
+) -> None:
+    service = open_service(corpus, Settings(opt_outs_of_all_per_day_max=2))
+    answers = [service.post("/v1/opt-outs", content=body, headers=JPEG) for body in (coffee, coffee, chelsea)]
+    assert [a.status_code for a in answers] == [201] * 3
+    assert [a.json()["held"] for a in answers] == [False, False, True]
+    assert [list(a.json()) for a in answers] == [list(answers[0].json())] * 3
+    held = answers[2].json()
+    RecordedTold.model_validate(held)
+    assert held["receipt"] is None
+    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
+    assert match["where"] == "withheld"
+    header = receipt_header(held["withdraw_code"])
+    status = service.get(f"/v1/opt-outs/{held['number']}", headers=header).json()
+    HolderTold.model_validate(status)
+    assert (status["state"], status["index"]) == ("held", None)
+    assert "more than 2 photos were opted out that day" in status["reason"]
+    assert service.get(f"/v1/opt-outs/{held['number']}/receipt", headers=header).status_code == 404
+    assert service.get("/v1/stats").json()["log"]["size"] == 2
+    clock.now += timedelta(days=1)
+    assert service.post("/v1/opt-outs", content=coffee, headers=JPEG).json()["held"] is False
+
+
+def test_a_logo_on_many_hosts_is_held(service: TestClient, corpus: Path) -> None:
+    logo = picture("coffee.jpg")
+    with DataFolder.open(corpus, create=False) as folder:
+        source = folder.store.source("Crawl of shops", kind="crawl", now=SEEN)
+        said = Verdict(Stance.ALLOW, dict.fromkeys(Use, Stance.UNSPECIFIED), ())
+        for n in range(60):
+            shown = PictureSeen(replace(logo, sha256=Sha256(f"{n:064x}")), servable=True)
+            url = f"https://shop{n}.example/logo.png"
+            folder.store.record(Visit(url, "image", Outcome.DONE, SEEN, verdict=said, seen=shown), source=source)
+    answer = service.post("/v1/opt-outs", content=json.dumps({"codes": codes("coffee.jpg")}), headers=JSON)
+    assert (answer.status_code, answer.json()["held"]) == (201, True)
+    assert service.get("/v1/stats").json()["log"]["size"] == 0

@@ -47,10 +47,12 @@ def test_a_photo_is_opted_out_shown_verified_and_taken_back(tmp_path: Path, imag
     assert answer == {
         "number": number,
         "receipt": str(out / f"{number}.receipt.json"),
+        "page": str(out / f"{number}.receipt.html"),
         "withdraw": str(out / f"{number}.withdraw.txt"),
         "held": False,
     }
-    assert sorted(path.name for path in out.iterdir()) == [f"{number}.receipt.json", f"{number}.withdraw.txt"]
+    names = [f"{number}.receipt.html", f"{number}.receipt.json", f"{number}.withdraw.txt"]
+    assert sorted(path.name for path in out.iterdir()) == names
     assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
 
     held = run("verify", answer["receipt"], "--data", data, "--json")
@@ -208,9 +210,9 @@ def server(tmp_path: Path, now: datetime) -> Iterator[OptOutServer]:
 
 def test_a_server_is_asked_with_codes_and_its_receipt_is_checked(server: OptOutServer, tmp_path: Path) -> None:
     codes = [(code(random.Random(seed)),) for seed in (1, 2)]
-    receipt, text, held = record_at(server, codes, (Use.TRAIN_AI,), days=7)
+    there = record_at(server, codes, (Use.TRAIN_AI,), days=7)
+    receipt, text = there.receipt, there.withdraw_text
     assert receipt.opt_out().pictures == tuple(codes)
-    assert not held
     path = tmp_path / "x.withdraw.txt"
     path.write_text(text)
     paper = read_paper(str(path))
@@ -225,8 +227,16 @@ def test_a_server_is_asked_with_codes_and_its_receipt_is_checked(server: OptOutS
 
 def test_an_answer_that_is_no_receipt_of_what_was_asked_is_not_believed(server: OptOutServer) -> None:
     first, second = ((code(random.Random(seed)),) for seed in (1, 2))
-    other, _, _ = record_at(server, [first], (Use.TDM,), days=7)
-    for changes in ({"receipt": other.to_dict()}, {"receipt": {}}, {"withdraw_code": "no"}, {"withdraw_code": None}):
+    other = record_at(server, [first], (Use.TDM,), days=7).receipt
+    for changes in (
+        {"receipt": other.to_dict()},
+        {"receipt": None},
+        {"number": other.number},
+        {"number": 5},
+        {"receipt": {}},
+        {"withdraw_code": "no"},
+        {"withdraw_code": None},
+    ):
         server.changes = dict(changes)
         with pytest.raises(RemoteError, match="cannot be believed"):
             record_at(server, [second], (Use.TDM,), days=7)

@@ -290,7 +290,7 @@ def test_the_feed_is_never_written_over(feed: Path, photos: Path, tmp_path: Path
     codes = tmp_path / "codes.ndjson"
     codes.write_text(hibs("fingerprint", photos, "--json").stdout)
     told = hibs("honour", photos, "--feed", feed, "--codes", codes, "--report", codes)
-    assert "would overwrite the codes" in sentence(told, exit_code=2)
+    assert f"would overwrite {codes}" in sentence(told, exit_code=2)
 
 
 def test_two_runs_do_not_fill_one_destination(feed: Path, photos: Path, tmp_path: Path) -> None:

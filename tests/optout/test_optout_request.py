@@ -84,17 +84,20 @@ def test_what_is_missing_or_unknown_is_refused(opt_outs: OptOuts, now: datetime)
     assert opt_outs.registry.log_size() == 0
 
 
-def test_an_entry_names_the_whole_picture_alone(opt_outs: OptOuts, now: datetime) -> None:
+def test_an_entry_names_the_whole_picture_by_both_kinds_of_code(opt_outs: OptOuts, now: datetime) -> None:
     part = Fingerprint(PHASH256, CODES[1].bits, Variant.INNER, (0.1, 0.1, 0.9, 0.9))
     flat_part = Fingerprint(PHASH256, bytes(32), Variant.CROP_1X1, (0.0, 0.2, 1.0, 0.8))
     robust = Fingerprint(CodeKind("sscd512", "1-240436cc531e", 512), bytes(64))
     recorded = opt_outs.record(
-        [[part, CODES[0], flat_part, robust]], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now
+        [[part, robust, CODES[0], flat_part]], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now
     )
-    assert recorded.receipt.opt_out().pictures == ((CODES[0],),)
+    assert recorded.receipt.opt_out().pictures == ((CODES[0], robust),)
     assert opt_outs.registry.hidden_codes(PHASH256) == (CODES[0].bits,)
-    with pytest.raises(NotACodeError, match="of the whole"):
-        opt_outs.record([[part, robust]], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now)
+    assert opt_outs.registry.pictures_of(recorded.number) == ((CODES[0], robust),)
+    short = Fingerprint(CodeKind("sscd512", "1-240436cc531e", 64), bytes(8))
+    for wrong, words in (([part, robust], "of the whole"), ([CODES[0], short], "with 64 bits")):
+        with pytest.raises(NotACodeError, match=words):
+            opt_outs.record([wrong], uses=[Use.ALL], evidence=Evidence.PICTURE, now=now)
     assert opt_outs.registry.log_size() == 1
 
 
@@ -132,8 +135,10 @@ def test_status_is_found_by_number_and_by_code(opt_outs: OptOuts, now: datetime)
         "uses": ["train-ai"],
         "evidence": "picture",
         "pictures": 2,
+        "addresses": [],
         "recorded_at": "2026-11-22T14:03:00Z",
         "withdraw_at": None,
+        "reason": None,
     }
     assert opt_outs.status(None, secret, now=now) == status
     assert opt_outs.status(number.replace("-", "").lower(), None, now=now) == status
