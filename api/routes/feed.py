@@ -16,14 +16,17 @@ from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from api.deps import Service, ServiceDep, credentials, require_query
+from api.deps import ServiceDep, require_query
 from api.problems import ProblemError, ProblemKind
+from api.routes.honours import require_key
 from api.schemas.requests import invalid_request
 from api.schemas.told import FEED_KEY, answers
 from checker.errors import InputError
-from checker.keys import Scope, verify_key
+from checker.keys import Scope
+from checker.optout.entry import parse_opening
 from checker.optout.log import Log
 from checker.optout.tree import ENTRIES, parse_tile_path
+from checker.records.operators import record_received
 
 router = APIRouter(prefix="/v1/feed", tags=["feed"])
 OPENINGS_MAX = 10_000
@@ -100,29 +103,23 @@ async def openings(
     require_query(request, "from")
     if request.query_params.get("from", str(start)) != str(start):  # "+1", "01" and "1_0" are numbers for Python alone
         raise invalid_request(("from",))
-    await run_in_threadpool(_require_key, request, service)
-    body = await run_in_threadpool(_page, service.opt_outs.log, start)
+    holder = await run_in_threadpool(require_key, request, service, Scope.FEED)
+    body, end = await run_in_threadpool(_page, service.opt_outs.log, start)
+    registry, now = service.opt_outs.registry, service.clock()
+    await run_in_threadpool(record_received, registry, holder.name, start=start, end=end, now=now)
     return Response(body, media_type="application/x-ndjson")
 
 
-def _page(log: Log, start: int) -> bytes:
-    """Erased entries have no opening, so the page goes on until it has lines or the log ends."""
+def _page(log: Log, start: int) -> tuple[bytes, int]:
+    """The lines, and the first index that they say nothing of.
+
+    Erased entries have no opening, so the page goes on until it has lines or the log ends.
+    """
     lines: list[bytes] = []
-    size_bytes = 0
-    for line in log.openings(start, max(0, log.size - start)):
+    size, size_bytes = log.size, 0
+    for line in log.openings(start, max(0, size - start)):
         lines.append(line)
         size_bytes += len(line)
         if len(lines) == OPENINGS_MAX or size_bytes > OPENINGS_BYTES_MAX:
-            break
-    return b"".join(lines)
-
-
-def _require_key(request: Request, service: Service) -> None:
-    """RFC 6750 3: a challenge where no key was given or it is not valid, 403 where it is for something else."""
-    text = credentials(request, "Bearer")
-    registry, now = service.opt_outs.registry, service.clock()
-    if text and verify_key(registry, text, scope=Scope.FEED, now=now):
-        return
-    if text and verify_key(registry, text, scope=None, now=now):
-        raise ProblemError(ProblemKind.WRONG_SCOPE)
-    raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="hibs"'})
+            return b"".join(lines), parse_opening(line).index + 1
+    return b"".join(lines), size
