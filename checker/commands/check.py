@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from checker.commands.check_private import ask_privately, private_lines
 from checker.commands.fingerprint import named_pictures, read_pictures
 from checker.commands.odds import one_in
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
@@ -38,6 +39,16 @@ def check(
         str | None,
         typer.Option("--server", metavar="URL", help="Service to ask; only photo codes are sent.", show_default=False),
     ] = None,
+    private: Annotated[
+        bool,
+        typer.Option("--private", help="Compare on this machine: says only whether something this close is there."),
+    ] = False,
+    saved: Annotated[
+        Path | None,
+        typer.Option(
+            "--list", metavar="FILE", help="With --private: a list saved before.", show_default=False, readable=False
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a photo, one a line.")] = False,
     fail_on_match: Annotated[
         bool, typer.Option("--fail-on-match", help="Exit 3 when a copy was found; a possible one is none.")
@@ -50,15 +61,33 @@ def check(
       hibs check selfie.jpg --data demo/
 
       hibs check photos/ --server http://127.0.0.1:8000 --json
+
+      hibs check selfie.jpg --server http://127.0.0.1:8000 --private
     """
     import os
 
     from checker.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    if (data is None) == (server is None):
-        raise InputError("say where to look: either --data DIR or --server URL")
-    rows = _ask_folder(paths, data, settings) if data else _ask_server(paths, str(server), settings)
+    if saved and not private:
+        raise InputError("--list holds half codes, which only the private check compares; add --private")
+    if [data, server, saved].count(None) != 2:
+        raise InputError("say where to look: either --data DIR or --server URL" + (" or --list FILE" * private))
+    if private:
+        rows = ask_privately(paths, settings, data=data, server=server, saved=saved)
+    else:
+        rows = _ask_folder(paths, data, settings) if data else _ask_server(paths, str(server), settings)
+    _tell(rows, private_lines if private else _lines, as_json=as_json, fail_on_match=fail_on_match)
+
+
+def _tell(
+    rows: Iterator[dict[str, Any]],
+    lines: Callable[[dict[str, Any]], Iterator[str]],
+    *,
+    as_json: bool,
+    fail_on_match: bool,
+) -> None:
+    """Print every row as it comes, then the sums; end with the code that they come to."""
     checked = found = possible = unreadable = 0
     for row in rows:
         kinds = {match["kind"] for match in row["matches"]}
@@ -71,7 +100,7 @@ def check(
         elif row["status"] != "checked":
             say(f"{one_line(row['path'])}: {one_line(row['reason'])}")
         else:
-            for line in _lines(row):
+            for line in lines(row):
                 answer(one_line(line))
     if not as_json and checked > 1:
         doubtful = f" {possible} with possible copies only," if possible else ""
@@ -87,7 +116,9 @@ def _ask_folder(paths: list[Path], data: Path, settings: Settings) -> Iterator[d
 
     from checker.fingerprint.sandbox import SandboxDecoder
     from checker.lookup import Checker, report_document
+    from checker.optout.log import require_whole_folder
 
+    require_whole_folder(data)
     with SandboxDecoder(settings) as decoder, Checker.open(data, settings, decoder=decoder) as checker:
         checker.require_pictures()
         for path in named_pictures(paths):
