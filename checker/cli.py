@@ -55,7 +55,7 @@ def build_app() -> typer.Typer:
     app.command("signals")(signals.signals)
     app.add_typer(optout.app, name="opt-out")
     app.add_typer(feed.app, name="feed")
-    app.command("honour")(honour.honour)
+    app.command("honour", cls=honour.HonourCommand)(honour.honour)
     app.add_typer(keys.app, name="keys")
     app.add_typer(index.app, name="index")
     app.command("erase")(erase.erase)

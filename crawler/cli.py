@@ -136,8 +136,8 @@ def ingest(
     """
     import os
 
+    from checker.datasets.columns import Named
     from checker.settings import Settings
-    from crawler.archives.columns import Named
     from crawler.archives.source_facts import SourceFacts, check_facts, read_facts
     from crawler.ingest import IngestOrder, run_command
 

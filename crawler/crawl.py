@@ -20,6 +20,7 @@ from checker.fingerprint import Depth
 from checker.fingerprint.robust import RobustModel
 from checker.index.upkeep import Upkeep
 from checker.model import Source
+from checker.optout.log import require_whole_folder
 from checker.records.crawl_interfaces import HostBudget
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -61,6 +62,7 @@ def run_command(plan: Plan, pictures: Settings, data: Path, how: Run) -> ExitCod
         KeyboardInterrupt: it was stopped at once.
     """
     begin_s = time.monotonic()
+    require_whole_folder(data)
     with (
         DataFolder.open(data, create=True) as folder,
         folder.exclusive("crawl"),

@@ -19,15 +19,16 @@ from pathlib import Path
 from types import TracebackType
 
 from checker.console import ExitCode, answer, answer_json, one_line, say
+from checker.datasets.columns import Named
 from checker.errors import InputError
 from checker.fingerprint import Depth, fingerprint_bytes
 from checker.fingerprint.robust import RobustModel
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.index.upkeep import Upkeep
 from checker.model import PHASH256
+from checker.optout.log import require_whole_folder
 from checker.records.folder import DataFolder
 from checker.settings import Settings
-from crawler.archives.columns import Named
 from crawler.archives.folders import Kind, Readable, check_paths, lists_left, readable_files
 from crawler.archives.intake import Intake
 from crawler.archives.source_facts import SourceFacts
@@ -68,6 +69,7 @@ def run_command(order: IngestOrder, settings: Settings, data: Path, *, as_json: 
             there is nobody to write to.
     """
     begin_s = time.monotonic()
+    require_whole_folder(data)
     check_paths(order.paths)
     made_of = _READER_VERSION + repr((PHASH256, _robust_kind(settings))).encode()
     files = readable_files(order.paths, order.facts.name, settings, named=order.named, made_of=made_of)

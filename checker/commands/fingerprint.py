@@ -20,9 +20,29 @@ if TYPE_CHECKING:
 def fingerprint(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="PATH...", help="Pictures, or folders of pictures.", show_default=False, readable=False),
+        typer.Argument(
+            metavar="PATH...",
+            help="Pictures, or folders of pictures; with --out also tars, Parquet and lists.",
+            show_default=False,
+            readable=False,
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document a picture, one a line.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="CODES",
+            help="Write the codes of a dataset into this folder, for `hibs honour --codes`; what is there stays.",
+            readable=False,
+        ),
+    ] = None,
+    url_column: Annotated[
+        str | None, typer.Option("--url-column", metavar="NAME", help="With --out: the column with addresses.")
+    ] = None,
+    image_column: Annotated[
+        str | None, typer.Option("--image-column", metavar="NAME", help="With --out: the column with pictures.")
+    ] = None,
 ) -> None:
     """Print the photo codes of pictures. Nothing is stored and nothing is sent.
 
@@ -31,8 +51,18 @@ def fingerprint(
       hibs fingerprint selfie.jpg
 
       hibs fingerprint photos/ --json > codes.ndjson
+
+      hibs fingerprint shards/ --out codes/
     """
     import os
+
+    if out is not None:
+        from checker.commands.fingerprint_out import fingerprint_out
+
+        fingerprint_out(paths, out, as_json=as_json, url_column=url_column, image_column=image_column)
+        return
+    if url_column or image_column:
+        raise InputError("--url-column and --image-column say how a dataset is read; they go with --out")
 
     from checker.model import PHASH256, Unreadable
     from checker.settings import Settings

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from checker.commands.uses import parse_uses
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError
 
 if TYPE_CHECKING:
+    from checker.datasets.parts import Part
     from checker.model import Use
     from checker.optout.honour import OptOutTable
     from checker.settings import Settings
 
 
-SOURCES = Annotated[list[Path], typer.Argument(metavar="SOURCE...", help="Folders of pictures.", readable=False)]
+SOURCES = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE...",
+        help="Folders, tars, Parquet, lists of addresses, or codes of `hibs fingerprint --out`.",
+        readable=False,
+    ),
+]
 FEED_OPTION = Annotated[
     Path, typer.Option("--feed", metavar="DIR", help="A folder that `hibs feed sync` keeps.", readable=False)
 ]
@@ -25,10 +35,17 @@ DRY_RUN_OPTION = Annotated[
     bool, typer.Option("--dry-run", help="Copy nothing; so it is without --out, too. --report is written all the same.")
 ]
 OUT_OPTION = Annotated[
-    Path | None, typer.Option("--out", metavar="DEST", help="Copy what may be kept into this folder.", readable=False)
+    Path | None,
+    typer.Option("--out", metavar="DEST", help="Write what may be kept anew into this folder.", readable=False),
 ]
 REPORT_OPTION = Annotated[
-    Path | None, typer.Option("--report", metavar="F.json", help="Write feed, counts and all rows.", readable=False)
+    list[Path] | None,
+    typer.Option(
+        "--report",
+        metavar="F",
+        help="Write feed, counts and rows: as a page where F ends in .html, else as JSON; may be repeated.",
+        readable=False,
+    ),
 ]
 USE_OPTION = Annotated[
     list[str] | None,
@@ -41,7 +58,10 @@ USE_OPTION = Annotated[
 CODES_OPTION = Annotated[
     Path | None,
     typer.Option(
-        "--codes", metavar="CODES", help="Lines of `hibs fingerprint --json`: not decoded again.", readable=False
+        "--codes",
+        metavar="CODES",
+        help="What `hibs fingerprint --out` made (or its --json lines): not decoded again.",
+        readable=False,
     ),
 ]
 AGE_OPTION = Annotated[
@@ -50,6 +70,28 @@ AGE_OPTION = Annotated[
         "--max-feed-age", metavar="DAYS", min=1, max=3650, help="Accept a feed signed up to DAYS days ago (default: 7)."
     ),
 ]
+URL_COLUMN_OPTION = Annotated[
+    str | None, typer.Option("--url-column", metavar="NAME", help="The column with addresses, if its name is unusual.")
+]
+IMAGE_COLUMN_OPTION = Annotated[
+    str | None, typer.Option("--image-column", metavar="NAME", help="The column with pictures, if its name is unusual.")
+]
+
+
+class HonourCommand(TyperCommand):
+    """`hibs honour SOURCE...`, and beside it `hibs honour state REPORT` (a folder of that name is ./state)."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Hand `state` over to its own command."""
+        if args[:1] == ["state"]:
+            return _state_command().make_context(f"{info_name} state", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+def _state_command() -> Any:
+    app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None, add_completion=False)
+    app.command("state")(state)
+    return typer.main.get_command(app)
 
 
 @command
@@ -62,74 +104,125 @@ def honour(
     use: USE_OPTION = None,
     codes: CODES_OPTION = None,
     max_feed_age: AGE_OPTION = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a file.")] = False,
+    url_column: URL_COLUMN_OPTION = None,
+    image_column: IMAGE_COLUMN_OPTION = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line a row.")] = False,
 ) -> None:
-    """Decide for every file: keep, drop, review or not-checked, each with its reason.
+    """Decide for every row: keep, drop, review or not-checked, each with its reason.
+
+    `hibs honour state REPORT --server URL` tells the log's server that you did; see `hibs honour state --help`.
 
     Examples:
 
-      hibs honour photos/ --feed feed/
+      hibs honour shards/ --feed feed/
 
-      hibs honour photos/ --feed feed/ --out kept/ --report honour.json
+      hibs honour shards/ --feed feed/ --out kept/ --report honour.json --report honour.html
 
-      hibs honour photos/ --feed feed/ --use train-ai
+      hibs honour shards/ --feed feed/ --codes codes/ --use train-ai
     """
     import os
-    from collections import Counter
-    from contextlib import ExitStack
+    from datetime import UTC, datetime
 
+    from checker.commands.progress import Progress
+    from checker.datasets.columns import Named
     from checker.fingerprint.sandbox import SandboxDecoder
-    from checker.optout import part
-    from checker.optout.honour import Action
+    from checker.optout.parts.run import Asked, honour_all
     from checker.settings import Settings
 
     if dry_run and out is not None:
         raise InputError("--dry-run and --out exclude each other; leave one of them out")
-    if report is not None and codes is not None and report.resolve() == codes.resolve():
-        raise InputError(f"--report would overwrite the codes in {codes}; choose another place")
     settings, uses = Settings.from_environment(os.environ), parse_uses("--use", use) if use else None
     table = _fresh_table(feed, settings, uses, max_feed_age)
-    known = part.read_codes(codes) if codes is not None else None
-    actions: Counter[Action] = Counter()
-    decoded = 0
-    with SandboxDecoder(settings) as decoder, ExitStack() as written:
-        rows = part.honour_files(table, sources, settings, codes=known, decoder=decoder)
-        keep = written.enter_context(part.destination(out, [*sources, feed])) if out else None
-        paper = written.enter_context(part.report(report, [*sources, feed], part.about(table))) if report else None
-        for row in rows:
-            actions[row.decision.action] += 1
-            decoded += row.decoded
-            if as_json:
-                answer_json(row.to_dict())
-            elif row.decision.action is not Action.KEEP:
-                answer(one_line(part.row_line(row)))
-            if keep is not None:
-                keep.add(row)
-            if paper is not None:
-                paper.add(row)
-        counts = part.counts_of(actions)
-        if paper is not None:
-            paper.end(counts)
-    (say if as_json else answer)(part.summary_line(counts, table, decoded=decoded))
+    age_max = max_feed_age or settings.feed_age_days_max
+    asked = Asked(tuple(sources), feed, Named(url_column, image_column), codes, out, tuple(report or ()), age_max)
+    with SandboxDecoder(settings) as decoder, Progress() as progress:
+        each = _printer(progress.show, as_json=as_json)
+        done = honour_all(asked, table, settings, decoder=decoder, each=each, now=datetime.now(UTC))
+        seconds = progress.seconds
+    (say if as_json else answer)(_summary(done, seconds))
     if table.not_compared:
         say(f"{table.not_compared:,} opt-outs hold codes that this version does not compare; update hibs")
     if table.other_uses:
         say(f"{table.other_uses:,} of the opt-outs are about other uses than {', '.join(table.uses)} and do not count")
     if out is None:
-        say("dry run: nothing was copied; --out DEST copies the files to keep")
-    if actions[Action.NOT_CHECKED]:
+        say("dry run: nothing was copied; --out DEST writes the rows to keep")
+    if done["counts"]["not-checked"]:
         raise typer.Exit(int(ExitCode.PARTLY))
+
+
+def _printer(show: Callable[[str, int], None], *, as_json: bool) -> Callable[[Part, Any], None]:
+    """Prints every row as JSON, or those that are not kept as lines for a person."""
+    from checker.optout.parts.decided import rows_of
+
+    rows = 0
+
+    def each(part: Part, batch: Any) -> None:
+        nonlocal rows
+        rows += batch.num_rows
+        for row in rows_of(batch, kept=as_json):
+            if as_json:
+                answer_json(row)
+            else:
+                answer(one_line(_row_line(row)))
+        show(str(part.path), rows)
+
+    return each
+
+
+def _row_line(row: dict[str, Any]) -> str:
+    """One row for a person: where, decision, reason, and what decided."""
+    place = row["path"]
+    if row["row"] is not None:
+        place += f" row {row['row']}" + (f" ({row['key']})" if row["key"] else "")
+    line = f"{place}  {row['hibs_decision']}  {row['hibs_reason']}"
+    if row["hibs_entry"] is None:
+        return line
+    if row["hibs_distance_bits"] is None:
+        return f"{line}  entry {row['hibs_entry']}"
+    return f"{line}  entry {row['hibs_entry']}, {row['hibs_distance_bits']} bits ({row['hibs_code']})"
+
+
+def _summary(done: dict[str, Any], seconds: float) -> str:
+    """The last line for a person; the four numbers add up to the first."""
+    counts, feed = done["counts"], done["feed"]
+    actions = ", ".join(f"{name} {counts[name]:,}" for name in ("keep", "drop", "review", "not-checked"))
+    known = sum(done["known"].values())
+    by_codes = f" ({known:,} known, {counts['rows'] / seconds:,.0f} rows/s)" if known else ""
+    return (
+        f"{counts['rows']:,} rows: {actions}; {done['decoded']:,} pictures decoded{by_codes}; "
+        f"feed size {feed['size']:,}, {feed['opt_outs']:,} opt-outs standing"
+    )
 
 
 def _fresh_table(feed: Path, settings: Settings, uses: frozenset[Use] | None, max_age_days: int | None) -> OptOutTable:
     """The opt-outs of a feed that verifies and is young enough."""
     from datetime import UTC, datetime, timedelta
 
-    from checker.optout.feed import stale_sentence, verify_feed
-    from checker.optout.honour import opt_out_table
+    from checker.optout.feed import stale_sentence
+    from checker.optout.honour import read_table
 
-    verified = verify_feed(feed)
+    table = read_table(feed, settings, uses=uses)
     now, age_max = datetime.now(UTC), timedelta(days=max_age_days or settings.feed_age_days_max)
-    if verified.is_stale(now=now, age_max=age_max):
-        raise InputError(stale_sentence(verified.signed_at, now=now, folder=feed))
-    return opt_out_table(verified, settings, uses=uses)
+    if table.is_stale(now=now, age_max=age_max):
+        raise InputError(stale_sentence(table.signed_at, now=now, folder=feed))
+    return table
+
+
+@command
+def state(
+    report: Annotated[Path, typer.Argument(metavar="REPORT", help="JSON of `hibs honour --report`.", readable=False)],
+    server: Annotated[str, typer.Option("--server", metavar="URL", help="The server that the feed came from.")],
+    key_file: Annotated[
+        Path, typer.Option("--key-file", metavar="F", help="Holds a key of scope honour.", readable=False)
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """State that you honoured the feed: its size and root, rows in, rows out, and the report's digest. No row is sent.
+
+    Example:
+
+      hibs honour state honour.json --server https://hibs.example --key-file honour.key
+    """
+    from checker.commands.honour_state import state as send
+
+    send(report, server, key_file, as_json)

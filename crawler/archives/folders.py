@@ -17,15 +17,16 @@ from functools import partial
 from itertools import groupby
 from pathlib import Path
 
+from checker.datasets.columns import Named, match_columns
+from checker.datasets.tables import TABLE_ERRORS, is_shard_table, open_table
 from checker.errors import InputError
 from checker.fingerprint.pictures import picture_files, read_picture_file
 from checker.model import Locator, Unreadable, UnreadableReason
 from checker.settings import Settings
-from crawler.archives.columns import Named, match_columns, told_of
+from crawler.archives.columns import told_of
 from crawler.archives.entries import NOTHING_TOLD, ArchiveFile, Entry, Failed, Item, Limits, Reader, Trouble
 from crawler.archives.lists import read_list
-from crawler.archives.parquet_files import TABLE_ERRORS, holds_pictures, open_table, read_parquet, read_shard_table
-from crawler.archives.shards import is_shard_table
+from crawler.archives.parquet_files import holds_pictures, read_parquet, read_shard_table
 from crawler.archives.tars import beside, read_tar
 from crawler.archives.warcs import read_warc
 

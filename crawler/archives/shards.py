@@ -9,23 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from crawler.archives.columns import match_columns, text_of
-from crawler.archives.parquet_files import TABLE_ERRORS, open_table, read_rows
+from checker.datasets.columns import match_columns, text_of
+from checker.datasets.tables import TABLE_ERRORS, open_table, read_rows
 
 _ROWS_MAX = 200_000
 """Held in memory at once. img2dataset writes 10,000 a shard; of more the first ones are used."""
-
-
-def is_shard_table(path: Path) -> bool:
-    """Does this Parquet file only tell of pictures that lie beside it?"""
-    if not any(path.with_suffix(suffix).exists() for suffix in (".tar", ".tar.gz", ".tgz", "")):
-        return False
-    try:
-        with open_table(path) as table:
-            columns = match_columns(table.schema_arrow.names)
-    except TABLE_ERRORS:
-        return False
-    return columns.of_img2dataset and columns.image is None
 
 
 def told_by_shard(path: Path) -> Mapping[str, Mapping[str, object]]:

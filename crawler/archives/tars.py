@@ -12,8 +12,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,31 +19,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import cast
 
+from checker.datasets.bounded import READ_ERRORS, BoundedFile, sentence
+from checker.datasets.columns import CAPTION_CHARACTERS_MAX, KEY_CHARACTERS_MAX, downloaded, match_columns, text_of
+from checker.datasets.tar_members import DOCUMENT_BYTES_MAX, STEM, body_of, is_file, members_of, read_document
 from checker.fingerprint.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES
 from checker.model import Locator
-from crawler.archives.bounded import READ_ERRORS, BoundedFile, DamagedError, sentence
-from crawler.archives.columns import (
-    CAPTION_CHARACTERS_MAX,
-    KEY_CHARACTERS_MAX,
-    downloaded,
-    match_columns,
-    text_of,
-    told_of,
-)
+from crawler.archives.columns import told_of
 from crawler.archives.entries import NOTHING_TOLD, ArchiveFile, Entry, Failed, Item, Limits, Passed, Told, Trouble
 from crawler.archives.shards import told_by_shard
 
-_HEADER_BYTES_MAX = 8_192
-"""Of a member's extended header (long names). PATH_MAX is 4,096; tarfile reads them with regular expressions."""
-_END_BYTES = 2**20
-"""Looked at behind the end mark; tar fills up to 10 KiB."""
-_DOCUMENT_BYTES_MAX = 2**20
 _SAMPLE_MEMBERS_MAX = 32
 """Of one sample, so that its pictures fit into memory; what comes after is the next sample of the same key."""
 _SAMPLE_BYTES_MAX = 64 * 2**20
 _PICTURES = PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES
 _CAPTIONS = frozenset({".txt", ".caption"})
-_STEM = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
 
 
 def read_tar(file: ArchiveFile, *, start: int, limits: Limits) -> Iterator[Entry]:
@@ -85,8 +72,8 @@ class _TarReader:
     def entries(self) -> Iterator[Entry]:
         with BoundedFile(self._file.path) as opened:
             tar = tarfile.open(fileobj=cast("tarfile._Fileobj", opened), mode="r:")  # noqa: SIM115 - it holds nothing
-            for member in _members(tar, opened):
-                stem = _STEM.fullmatch(member.name)
+            for member in members_of(tar, opened):
+                stem = STEM.fullmatch(member.name)
                 if stem is None or member.isdir():
                     continue
                 yield from self._take(tar, opened, member, stem[1], f".{stem[2].rpartition('.')[2].lower()}")
@@ -115,17 +102,17 @@ class _TarReader:
         if suffix in _PICTURES:
             sample.pictures.append((member.name, body := self._picture(tar, opened, member)))
             sample.bytes += len(body) if isinstance(body, bytes) else 0
-        elif suffix == ".json" and _is_file(member) and member.size <= _DOCUMENT_BYTES_MAX:
-            sample.document = read_document(_body(tar, opened, member))
-        elif suffix in _CAPTIONS and _is_file(member) and member.size <= _DOCUMENT_BYTES_MAX:
-            sample.caption = text_of(_body(tar, opened, member), characters_max=CAPTION_CHARACTERS_MAX)
+        elif suffix == ".json" and is_file(member) and member.size <= DOCUMENT_BYTES_MAX:
+            sample.document = read_document(body_of(tar, opened, member))
+        elif suffix in _CAPTIONS and is_file(member) and member.size <= DOCUMENT_BYTES_MAX:
+            sample.caption = text_of(body_of(tar, opened, member), characters_max=CAPTION_CHARACTERS_MAX)
 
     def _picture(self, tar: tarfile.TarFile, opened: BoundedFile, member: tarfile.TarInfo) -> bytes | Trouble:
-        if not _is_file(member):
+        if not is_file(member):
             return Trouble.NOT_READ
         if member.size > self._limits.picture_bytes_max:
             return Trouble.TOO_LARGE
-        return _body(tar, opened, member)
+        return body_of(tar, opened, member)
 
     def _given(self, sample: _Sample, row: int) -> Iterator[Entry]:
         locator = Locator(file=self._file.name, row=row, key=sample.key[:KEY_CHARACTERS_MAX])
@@ -165,66 +152,14 @@ class _TarReader:
         return told_by_shard(self._file.path.with_name(f"{name[: name.lower().index('.t')]}.parquet"))
 
 
-def read_document(body: bytes) -> Mapping[str, object] | None:
-    """A JSON object. None: it is none, or cannot be read."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
-
-
 def beside(path: Path) -> Mapping[str, object] | None:
     """What a `.json` file beside a picture says of it (img2dataset's `files`). None: nothing."""
     try:
         with path.with_suffix(".json").open("rb") as file:
-            body = file.read(_DOCUMENT_BYTES_MAX + 1)
+            body = file.read(DOCUMENT_BYTES_MAX + 1)
     except (OSError, ValueError):
         return None
-    return read_document(body) if len(body) <= _DOCUMENT_BYTES_MAX else None
-
-
-def _members(tar: tarfile.TarFile, opened: BoundedFile) -> Iterator[tarfile.TarInfo]:
-    """Every member, in order; keeps none of them."""
-    before = -1
-    while True:
-        opened.read_bytes_max = _HEADER_BYTES_MAX
-        member = tar.next()
-        if member is None:
-            break
-        if tar.offset <= before or member.size < 0:
-            raise DamagedError("one of its members ends before it begins")  # it would be read for ever
-        before = tar.offset
-        tar.members.clear()  # type: ignore[attr-defined]  # tarfile remembers every member otherwise
-        yield member
-    if not opened.last:
-        raise DamagedError("it has no end mark, so it was cut off")
-    if opened.last.strip(b"\0"):
-        raise DamagedError(f"there is no member at byte {tar.offset}")
-    _check_end(opened)
-
-
-def _check_end(opened: BoundedFile) -> None:
-    """Behind the end mark there are zeros. Of gzip all of it is read: its checksum stands behind everything else."""
-    opened.read_bytes_max = _END_BYTES
-    while rest := opened.read(_END_BYTES):
-        if rest.strip(b"\0"):
-            raise DamagedError("it goes on behind its end mark, where nothing is looked for (two archives in one?)")
-        if not opened.compressed:
-            break
-    while opened.compressed and opened.read(_HEADER_BYTES_MAX):
-        pass  # gzip's checksum comes last (RFC 1952 2.3.1)
-
-
-def _is_file(member: tarfile.TarInfo) -> bool:
-    return member.isreg() and not member.issparse()
-
-
-def _body(tar: tarfile.TarFile, opened: BoundedFile, member: tarfile.TarInfo) -> bytes:
-    opened.read_bytes_max = max(member.size, _DOCUMENT_BYTES_MAX)
-    held = tar.extractfile(member)
-    assert held is not None, "only ordinary files are read"
-    return held.read()
+    return read_document(body) if len(body) <= DOCUMENT_BYTES_MAX else None
 
 
 _DETAILS = {

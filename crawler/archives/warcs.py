@@ -22,10 +22,10 @@ from typing import BinaryIO
 
 from fastwarc.warc import ArchiveIterator, WarcRecord, WarcRecordType
 
+from checker.datasets.bounded import EXPANSION_MAX, FREE_BYTES, READ_ERRORS, DamagedError, sentence
 from checker.model import Locator
 from checker.visits import FetchedFile
 from crawler.addresses import join, storable
-from crawler.archives.bounded import EXPANSION_MAX, FREE_BYTES, READ_ERRORS, DamagedError, sentence
 from crawler.archives.entries import ArchiveFile, Entry, Failed, HostFile, Item, Limits, Passed, Told, Trouble
 from crawler.encoding import BodyDecoder, TooLargeError, UndecodableError
 

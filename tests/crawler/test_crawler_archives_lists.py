@@ -10,8 +10,8 @@ from archives_made import entries_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from checker.datasets.columns import Named
 from checker.model import Locator
-from crawler.archives.columns import Named
 from crawler.archives.entries import Entry, Failed, Item, Passed, Trouble
 from crawler.archives.lists import read_list
 

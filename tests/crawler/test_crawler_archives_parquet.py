@@ -12,11 +12,12 @@ from archives_made import entries_of, img2dataset_row
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from checker.datasets.columns import Named, match_columns, sha256_of, text_of
+from checker.datasets.tables import is_shard_table
 from checker.model import Locator
-from crawler.archives.columns import Named, match_columns, sha256_of, text_of
 from crawler.archives.entries import Entry, Failed, Item, Limits, Passed, Trouble
 from crawler.archives.parquet_files import read_parquet, read_shard_table
-from crawler.archives.shards import is_shard_table, told_by_shard
+from crawler.archives.shards import told_by_shard
 
 JPEG = b"\xff\xd8\xff\xe0 a picture as far as a table knows"
 URL = "https://img.example/a.jpg"

@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Collection
 from datetime import datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from feed_simulator import ALL, code, flipped, follow, opened, record, say
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from checker.fingerprint import fingerprint_bytes
+from checker.fingerprint.cosine import turned_bits
 from checker.model import PHASH256, CodeKind, Fingerprint, Unreadable, UnreadableReason
+from checker.optout import honour
 from checker.optout.entry import EntryType, Evidence, OptOut
 from checker.optout.feed import Feed, verify_feed
-from checker.optout.honour import Action, Decision, OptOutTable, Reason, opt_out_table
+from checker.optout.honour import Action, Decision, OptOutTable, Reason, read_table
 from checker.optout.note import VerifierKey
+from checker.optout.table import OptOutRows
 from checker.settings import Settings
 
 KEEP = (Action.KEEP, Reason.NONE)
 DROP = (Action.DROP, Reason.NEAR_ENTRY)
 
 
-def table_of(*opt_outs: OptOut) -> OptOutTable:
+def table_of(*opt_outs: OptOut, disputed: Collection[int] = ()) -> OptOutTable:
     """A table of these entries, 0, 1, 2, ..."""
+    rows = OptOutRows()
+    for index, opt_out in enumerate(opt_outs):
+        rows(index, opt_out)
     feed = Feed(
+        folder=Path(),
         origin="test.log",
         key=VerifierKey("test.log", bytes(32)),
         size=len(opt_outs),
         root=bytes(32),
         signed_at=datetime.fromisoformat("2026-11-22T14:03:00+00:00"),
-        entries=dict(enumerate(opt_outs)),
+        withdrawn=frozenset(),
+        erased=frozenset(),
+        disputed=frozenset(disputed),
+        tally={EntryType.OPT_OUT: len(opt_outs)},
     )
-    return opt_out_table(feed, Settings())
+    return honour.table_of(feed, rows, Settings())
 
 
 def opt_out(*codes: Fingerprint, evidence: Evidence = Evidence.PICTURE) -> OptOut:
@@ -148,11 +162,11 @@ def test_withdrawn_and_erased_entries_do_not_count_and_disputed_ones_are_for_rev
         opt_outs.erase(made[2].withdraw_code, now=now)
         say(opt_outs, EntryType.DISPUTE, 3, now)
     follow(tmp_path / "data", tmp_path / "feed", now)
-    early = opt_out_table(verify_feed(tmp_path / "feed"), settings)
+    early = read_table(tmp_path / "feed", settings)
     assert what(early.decide_codes([code(1)])) == DROP, "a withdrawal takes effect after seven days"
     follow(tmp_path / "data", tmp_path / "feed", later)
     feed = verify_feed(tmp_path / "feed")
-    table = opt_out_table(feed, settings)
+    table = read_table(tmp_path / "feed", settings)
     found = [what(table.decide_codes([code(seed)])) for seed in range(4)]
     assert found == [DROP, KEEP, KEEP, (Action.REVIEW, Reason.NEAR_ENTRY)]
     assert feed.counts() == {"opt-out": 3, "withdraw": 1, "dispute": 1, "erase": 1, "key": 0, "erased": 1}
@@ -162,7 +176,7 @@ def test_every_picture_of_an_opt_out_counts(tmp_path: Path, now: datetime, setti
     with opened(tmp_path / "data", now) as opt_outs:
         opt_outs.record([[code(1)], [code(2)]], uses=ALL, evidence=Evidence.PICTURE, now=now)
     follow(tmp_path / "data", tmp_path / "feed", now)
-    table = opt_out_table(verify_feed(tmp_path / "feed"), settings)
+    table = read_table(tmp_path / "feed", settings)
     assert [what(table.decide_codes([code(seed)])) for seed in (1, 2, 3)] == [DROP, DROP, KEEP]
 
 
@@ -179,10 +193,6 @@ def test_the_scan_finds_what_a_loop_over_all_entries_finds(seed: int, far: int) 
 def test_a_copy_saved_again_and_made_smaller_is_dropped_and_another_photo_kept(
     images: Path, settings: Settings
 ) -> None:
-    from io import BytesIO
-
-    from PIL import Image
-
     original = fingerprint_bytes((images / "chelsea.jpg").read_bytes(), settings)
     assert not isinstance(original, Unreadable)
     table = table_of(opt_out(*original.fingerprints))
@@ -191,3 +201,127 @@ def test_a_copy_saved_again_and_made_smaller_is_dropped_and_another_photo_kept(
         image.resize((200, 133)).save(smaller, "JPEG", quality=50)
     assert what(table.decide_picture(fingerprint_bytes(smaller.getvalue(), settings))) == DROP
     assert what(table.decide_picture(fingerprint_bytes((images / "coffee.jpg").read_bytes(), settings))) == KEEP
+
+
+# --- turned ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "turn", [Image.Transpose.FLIP_LEFT_RIGHT, Image.Transpose.ROTATE_90, Image.Transpose.TRANSVERSE]
+)
+def test_who_says_no_to_a_photo_says_no_to_its_mirror_image(
+    images: Path, settings: Settings, turn: Image.Transpose
+) -> None:
+    original = fingerprint_bytes((images / "chelsea.jpg").read_bytes(), settings)
+    assert not isinstance(original, Unreadable)
+    table = table_of(opt_out(*original.fingerprints))
+    for name, expected in (("chelsea.jpg", DROP), ("coffee.jpg", KEEP)):
+        copy = BytesIO()
+        with Image.open(images / name) as image:
+            image.transpose(turn).save(copy, "JPEG", quality=80)
+        assert what(table.decide_picture(fingerprint_bytes(copy.getvalue(), settings))) == expected
+
+
+def test_a_forged_code_gets_no_further_by_lying_turned() -> None:
+    mirrored = Fingerprint(PHASH256, turned_bits(flipped(code(1), 16).bits)[4])
+    assert mirrored != flipped(code(1), 16)
+    decision = table_of(opt_out(code(1), evidence=Evidence.CODE)).decide_codes([mirrored])
+    assert (*what(decision), decision.distance_bits) == (Action.REVIEW, Reason.CODES_DISAGREE, 16)
+
+
+# --- many ------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 40)), max_size=12), st.sets(st.integers(0, 5)))
+def test_many_codes_are_decided_as_one_by_one(asked: list[tuple[int, int]], disputed: set[int]) -> None:
+    kinds = (Evidence.PICTURE, Evidence.CODE)
+    table = table_of(*(opt_out(code(n // 2), evidence=kinds[n % 2]) for n in range(6)), disputed=disputed)
+    codes = [flipped(code(seed), far) for seed, far in asked]
+    many = table.decide_codes_many(np.frombuffer(b"".join(one.bits for one in codes), dtype=np.uint64).reshape(-1, 4))
+    one_by_one = [table.decide_codes([one]) for one in codes]
+    assert list(many) == one_by_one
+    assert many.counts() == {action: sum(one.action is action for one in one_by_one) for action in Action}
+
+
+# --- addresses -------------------------------------------------------------------------------------------------
+
+
+def of_addresses(*addresses: str) -> OptOut:
+    """An opt-out of addresses alone."""
+    return OptOut("4F7K-20M9", Evidence.HOST_FILE, (), (), addresses)
+
+
+@pytest.mark.parametrize(
+    ("url", "entry"),
+    [
+        ("https://example.org/photos/a.jpg", 0),
+        ("http://EXAMPLE.org:80/photos/a.jpg?w=200#x", 0),
+        ("https://example.org/photosynthesis.jpg", None),
+        ("https://example.org/", None),
+        ("https://www.example.org/photos/a.jpg", None),
+        ("https://example.net/whatever/a.jpg", 1),
+        ("https://example.net:8443/a.jpg", None),
+        ("not an address", None),
+        ("data:image/png;base64,AAAA", None),
+        ("", None),
+    ],
+)
+def test_an_address_entry_drops_what_lies_below_it(url: str, entry: int | None) -> None:
+    decision = table_of(of_addresses("example.org/photos"), of_addresses("example.net/")).decide_address(url)
+    expected = None if entry is None else Decision(Action.DROP, Reason.ADDRESS_ENTRY, 2, entry)
+    assert decision == expected
+
+
+def test_of_several_addresses_one_that_nobody_disputes_decides() -> None:
+    entries = of_addresses("example.org/"), of_addresses("example.org/a/"), of_addresses("example.org/b/")
+    table = table_of(*entries, disputed={0})
+    found = [table.decide_address(f"https://example.org{path}") for path in ("/x.jpg", "/a/x.jpg")]
+    assert [(one.action, one.reason, one.entry) for one in found if one] == [
+        (Action.REVIEW, Reason.ADDRESS_ENTRY, 0),
+        (Action.DROP, Reason.ADDRESS_ENTRY, 1),
+    ]
+
+
+# --- the second code -------------------------------------------------------------------------------------------
+
+MODEL = CodeKind("sscd512", "1-0123456789ab", 512)
+"""Of no model that there is a background of: further apart than 147 bits lies the bulk."""
+
+
+def sscd(bits_set: int) -> Fingerprint:
+    """A code that is `bits_set` bits from `sscd(0)`."""
+    return Fingerprint(MODEL, ((1 << bits_set) - 1).to_bytes(64))
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (sscd(0), DROP),
+        (sscd(140), DROP),
+        (sscd(160), (Action.REVIEW, Reason.CODES_DISAGREE)),
+        (Fingerprint(CodeKind("sscd512", "1-another", 512), sscd(400).bits), DROP),
+    ],
+)
+def test_a_near_code_that_the_second_code_contradicts_is_for_review(
+    asked: Fingerprint, expected: tuple[Action, Reason]
+) -> None:
+    table = table_of(OptOut("4F7K-20M9", Evidence.PICTURE, ((code(1), sscd(0)),), ()))
+    decision = table.decide_codes([flipped(code(1), 5), asked])
+    assert (*what(decision), decision.entry, decision.distance_bits) == (*expected, 0, 5)
+
+
+def test_the_second_code_says_nothing_against_a_turned_copy_nor_finds_one_alone() -> None:
+    table = table_of(OptOut("4F7K-20M9", Evidence.PICTURE, ((code(1), sscd(0)),), ()))
+    mirrored = Fingerprint(PHASH256, turned_bits(code(1).bits)[4])
+    assert what(table.decide_codes([mirrored, sscd(400)])) == DROP
+    assert what(table.decide_codes([code(2), sscd(0)])) == KEEP
+
+
+def test_another_entry_that_the_second_code_confirms_still_drops() -> None:
+    entries = [OptOut("4F7K-20M9", Evidence.PICTURE, ((flipped(code(1), far), sscd(off)),), ()) for far, off in PAIRS]
+    decision = table_of(*entries).decide_codes([code(1), sscd(0)])
+    assert (*what(decision), decision.entry, decision.distance_bits) == (*DROP, 2, 9)
+
+
+PAIRS = ((2, 400), (4, 300), (9, 20), (12, 0))
+"""How far each entry's two codes lie off."""

@@ -1,0 +1,105 @@
+"""Parquet files: opened without trust in what they say of themselves, read a few rows at a time.
+
+Only the columns that are used are read: files of LAION have millions of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from checker.datasets.columns import Columns, Named, match_columns
+
+_ROWS_AT_ONCE, _PICTURES_AT_ONCE = 1_024, 16
+_CHUNK_BYTES_MAX = 2**30
+"""Of one column in one row group, decoded: what Arrow may have to hold at once."""
+TABLE_ERRORS = (pa.ArrowException, OSError, ValueError, KeyError, OverflowError)
+
+
+def open_table(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file, to be closed by the caller. Raises TABLE_ERRORS."""
+    # Without pre-buffering, or a whole row group lies in memory before its first row is seen.
+    return pq.ParquetFile(path, pre_buffer=False, buffer_size=2**16)
+
+
+def read_rows(table: pq.ParquetFile, *, start: int, columns: Columns) -> Iterator[tuple[int, dict[str, object]]]:
+    """Number and values of every row from `start` on. Row groups before it are not read."""
+    wanted = [name for name in _wanted(columns) if name in table.schema_arrow.names]
+    groups, row_no, end = [], 0, 0
+    for group in range(table.num_row_groups):
+        end += table.metadata.row_group(group).num_rows
+        if end > start:
+            groups.append(group)
+        else:
+            row_no = end
+    rows_at_once = _PICTURES_AT_ONCE if columns.image else _ROWS_AT_ONCE
+    batches = table.iter_batches(rows_at_once, row_groups=groups, columns=wanted, use_threads=False) if groups else ()
+    for batch in batches:
+        cells = {name: batch.column(name) for name in batch.schema.names}
+        for number in range(batch.num_rows):
+            if row_no >= start:
+                yield row_no, {name: _value(column[number]) for name, column in cells.items()}
+            row_no += 1
+
+
+def _value(scalar: Any) -> object:
+    """A cell as Python has it; one that Python cannot hold (a date in the year 10,000) counts as missing."""
+    try:
+        value: object = scalar.as_py()
+    except (pa.ArrowException, ValueError, OverflowError):
+        return None
+    return value
+
+
+def columns_of(table: pq.ParquetFile, named: Named) -> Columns:
+    """As their names say, but a picture must be bytes: "image" may as well be an address."""
+    schema = table.schema_arrow
+    columns = match_columns(schema.names, named)
+    candidates = [columns.image] if named.image else [match_columns([name]).image for name in schema.names]
+    image = next((name for name in candidates if name and holds_bytes(schema.field(name).type)), None)
+    return replace(columns, image=image)
+
+
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Can a column of this type hold pictures: bytes, or a struct with `bytes`?"""
+    if pa.types.is_struct(kind):
+        return any(field.name == "bytes" and holds_bytes(field.type) for field in kind)
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_binary_view(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+
+
+def _wanted(columns: Columns) -> list[str]:
+    return [name for name in (getattr(columns, field) for field in Columns.__slots__) if name]
+
+
+def refuse_bomb(path: Path, table: pq.ParquetFile) -> None:
+    """What the file says of itself must be possible. Addresses and pictures differ, so none takes less than a byte."""
+    metadata = table.metadata
+    if metadata.num_rows > max(path.stat().st_size, 1_000):
+        raise ValueError(f"it claims {metadata.num_rows} rows in {path.stat().st_size} bytes")
+    for group in range(metadata.num_row_groups):
+        of_group = metadata.row_group(group)
+        for column in range(of_group.num_columns):
+            if of_group.column(column).total_uncompressed_size > _CHUNK_BYTES_MAX:
+                raise ValueError(f"row group {group} holds more than {_CHUNK_BYTES_MAX} bytes in one column")
+
+
+def is_shard_table(path: Path) -> bool:
+    """Does this Parquet file only tell of pictures that lie beside it?"""
+    if not any(path.with_suffix(suffix).exists() for suffix in (".tar", ".tar.gz", ".tgz", "")):
+        return False
+    try:
+        with open_table(path) as table:
+            columns = match_columns(table.schema_arrow.names)
+    except TABLE_ERRORS:
+        return False
+    return columns.of_img2dataset and columns.image is None
