@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
@@ -22,7 +23,7 @@ from api.guards import Guards
 from api.limits import DailyQuota, Gate
 from api.pages import Pages
 from api.problems import STATUS, ProblemError, ProblemKind, problem_response
-from api.routes import facts, feed, lookup, optout, pages
+from api.routes import facts, feed, honours, lookup, optout, pages, private
 from api.schemas.requests import invalid_request
 from api.words import words
 from checker.errors import DataError, EmptyCorpusError, SandboxError
@@ -37,7 +38,18 @@ from checker.settings import Settings
 
 RETRY_DATA_S = 60
 """Longer than any of our own transactions; a backup tool that holds a database needs about as long."""
-ROUTERS = (lookup.router, optout.router, feed.router, facts.router, pages.router)
+ROUTERS = (
+    *(lookup.router, private.router, optout.router, feed.router),
+    *(honours.router, facts.router, pages.router),
+)
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""FastAPI reports requests to OpenTelemetry where the environment has it, refused input included."""
 
 
 def utc_now() -> datetime:
@@ -71,10 +83,14 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with closing(checker), closing(opt_outs), closing(decoder), closing(_keep_searches_fast(checker)):
+        with ExitStack() as open_ones:
+            for one in (checker, opt_outs, decoder, _keep_searches_fast(checker), private_lists):
+                open_ones.callback(one.close)
             yield
 
-    quota = DailyQuota(opt_outs.registry, settings.opt_outs_per_day_max, secret=secret)
+    private_lists = checker.daily_lists()
+    daily = (settings.opt_outs_per_day_max, settings.opt_outs_of_all_per_day_max)
+    quota = DailyQuota(opt_outs.registry, daily[0], secret=secret, of_all_per_day_max=daily[1])
     quota.forget(clock())
     app = FastAPI(
         title="Have I Been Scraped",
@@ -85,14 +101,7 @@ def create_app(
         docs_url=None,  # FastAPI's own page loads scripts from a CDN; ours is routes/pages.py
         redoc_url=None,
         redirect_slashes=False,
-        # FastAPI reports requests to OpenTelemetry where the environment has it, refused input included.
-        telemetry={
-            "tracing": False,
-            "metrics": False,
-            "logs": False,
-            "operation_spans": False,
-            "auto_configure": False,
-        },
+        telemetry=_NO_TELEMETRY,
     )
     app.state.service = Service(
         checker=checker,
@@ -103,6 +112,7 @@ def create_app(
         gate=Gate(),
         opt_out_quota=quota,
         pages=Pages(words(), settings),
+        private=private_lists,
     )
     for router in ROUTERS:
         app.include_router(router)

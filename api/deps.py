@@ -15,6 +15,7 @@ from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import invalid_request
 from checker.fingerprint import Decoder, fingerprint_bytes
+from checker.index.daily import DailyLists
 from checker.lookup import Checker
 from checker.model import Picture, Unreadable
 from checker.optout.request import OptOuts
@@ -36,6 +37,7 @@ class Service:
     gate: Gate
     opt_out_quota: DailyQuota
     pages: Pages
+    private: DailyLists
 
     def catch_up(self, now: datetime) -> None:
         """Put into effect what the time alone brings: withdrawals that are due, counts of yesterday forgotten.

@@ -40,6 +40,7 @@ class ProblemKind(StrEnum):
     FORBIDDEN_ORIGIN = "forbidden-origin"
     BAD_HOST = "bad-host"
     NOT_FOUND = "not-found"
+    ASK_OTHERWISE = "ask-otherwise"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     INTERNAL_ERROR = "internal-error"
 
@@ -62,6 +63,7 @@ STATUS: Mapping[ProblemKind, int] = {
     ProblemKind.FORBIDDEN_ORIGIN: 403,
     ProblemKind.BAD_HOST: 421,
     ProblemKind.NOT_FOUND: 404,
+    ProblemKind.ASK_OTHERWISE: 404,
     ProblemKind.METHOD_NOT_ALLOWED: 405,
     ProblemKind.INTERNAL_ERROR: 500,
 }

@@ -20,6 +20,9 @@ class Settings:
     """E-mail address or page of whoever runs this; sent with every request of the crawler, shown on the pages."""
     operator: str = ""
     """Name of whoever runs this, shown on the pages."""
+    log_origin: str = ""
+    """Name of a log that is made now, without spaces and plus signs: `example.org/opt-outs`. A log keeps the name that
+    it has. Empty: `haveibeenscraped/` and 8 random hex digits."""
     picture_bytes_max: int = 20 * 2**20
     """Largest picture read, in bytes. HMA takes 10 MiB by default, TinEye 20 MB."""
     picture_pixels_max: int = 50_000_000
@@ -48,6 +51,9 @@ class Settings:
     "off" for a fifth of the work and whole copies only."""
     stored_crops_images_max: int = 200_000
     """Up to this many pictures, stored ones get a code for each platform shape as well: six more codes a picture."""
+    private_list_rows_max: int = 200_000
+    """Up to this many rows the private check is answered by the whole list, 16 bytes a row, which shows nothing of the
+    asker; above, 16 bits of a code have to be named (docs/private.md). A change counts from the next day's list on."""
     retention_days: int = 0
     """`hibs crawl --refresh` deletes what it saw itself and could not confirm for so long. 0: nothing is deleted."""
     match_distance_bits_max: int = 31
@@ -62,6 +68,12 @@ class Settings:
     """File of keys for the registries of others that `hibs signals --registry` asks (docs/registries.md)."""
     opt_outs_per_day_max: int = 20
     """Photos that one network address may opt out in a day over HTTP."""
+    opt_outs_of_all_per_day_max: int = 2_000
+    """Photos that all addresses together may opt out in a day over HTTP; what comes after is held, not refused."""
+    hold_hosts_max: int = 20
+    """An opt-out near pictures of this collection on more hosts is held until a person has looked."""
+    hold_images_max: int = 200
+    """The same for more pictures."""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -27,3 +30,21 @@ def hibs_in(folder: Path) -> Hibs:
         return done
 
     return run
+
+
+@contextmanager
+def serving(folder: Path, data: str) -> Iterator[str]:
+    """`hibs serve` over `data` in this folder, on any free port: its address. It has to end cleanly."""
+    command = [sys.executable, "-P", "-m", "checker", "serve", "--data", data, "--port", "0"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        address = ""
+        for line in process.stdout:
+            if found := re.search(r"open (http://127\.0\.0\.1:\d+)", line):
+                address = found[1]
+                break
+        assert address, "serve did not say where it listens"
+        yield address
+        process.send_signal(signal.SIGINT)
+        process.stdout.read()
+        assert process.wait(timeout=20) == 0

@@ -52,6 +52,7 @@ async def operators(request: Request, service: ServiceDep) -> Response:
         signed_at=head.time,
         origin=log.origin,
         verifier_key=log.vkey,
+        older_keys=[key.verifier.text for key in log.keys()[:-1]],
     )
 
 

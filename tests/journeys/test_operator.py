@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hibs_command import Hibs
+from hibs_command import Hibs, serving
 
 from api.demo.story import lay_out_desk
 
@@ -21,21 +18,8 @@ def server(hibs: Hibs, images: Path, tmp_path: Path) -> Iterator[str]:
     """`hibs serve` over a small corpus, on any free port."""
     lay_out_desk(tmp_path)
     hibs("ingest", images, "--data", "data")
-    command = [sys.executable, "-P", "-m", "checker", "serve", "--data", "data", "--port", "0"]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout is not None
-        address = ""
-        for line in process.stdout:
-            if found := re.search(r"open (http://127\.0\.0\.1:\d+)", line):
-                address = found[1]
-                break
-        assert address, "serve did not say where it listens"
+    with serving(tmp_path, "data") as address:
         yield address
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
-        assert process.wait(timeout=20) == 0
 
 
 def test_follow_prove_and_honour(hibs: Hibs, server: str, tmp_path: Path) -> None:
