@@ -1,9 +1,9 @@
-"""A `Report` in words: what is shown for an answer, line by line, before any markup.
+"""A `Report` and a `HolderView` in words: what is shown for an answer, line by line, before any markup.
 
 Rules: a possible copy is shown apart and never counted as found; a withheld place has one wording whatever the reason;
 "first" always says that it was we who saw it; addresses are text, because whoever follows one shows himself to the
-site (a stalker may have planted it). What was tried is told from the codes that were compared, not from a text
-that somebody has to remember to change.
+site (a stalker may have planted it); an operator "states", and nobody here has checked it. What was tried is told from
+the codes that were compared, not from a text that somebody has to remember to change.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from api.words import Words
 from checker.commands.odds import one_in
 from checker.console import printable
 from checker.model import ROBUST_NAME, Box, Sighting, Stance, Use
+from checker.optout.holder import HolderView, Seen
+from checker.optout.operators import OperatorWord
+from checker.optout.states import MOVES, State
+from checker.records.operators import Statement
 from checker.report import Coverage, Match, MatchKind, Orientation, Report
 
 STALE_AFTER = timedelta(days=30)
@@ -67,6 +71,53 @@ class Answer:
     sent: str
 
 
+@dataclass(frozen=True, slots=True)
+class SeenPlace:
+    """Where a copy was seen, for the holder of the opt-out."""
+
+    place: Place
+    look: str
+    """What our own last look gave."""
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an opt-out stands, for its holder."""
+
+    number: str
+    state: str
+    more: str | None
+    """What the state means for the holder, where one sentence is not enough."""
+    reason: str | None
+    recorded: str
+    uses: str | None
+    """None: they are erased."""
+    pictures: str | None
+    addresses: tuple[str, ...]
+    entry: str | None
+    """None: it has none in the list."""
+    is_held: bool
+    is_erased: bool
+    may_withdraw: bool
+    seen: tuple[SeenPlace, ...]
+    seen_all: int
+    new: int
+    operators: tuple[tuple[str, str], ...]
+    """Name, and what is known of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What an operator states about a whole dataset."""
+
+    operator: str
+    says: str
+    rows_in: str
+    rows_out: str
+    report_digest: str
+
+
 def answer_words(report: Report, words: Words, *, now: datetime, by_codes: bool = False) -> Answer:
     """Put a report into words.
 
@@ -116,6 +167,65 @@ def said_words(verdict: Mapping[str, str], words: Words) -> str:
         if stance != Stance.UNSPECIFIED.value:
             spoken.append(words.say(f"said.{stance}", use=words.say(f"use.{use.value}")))
     return ", ".join(spoken) if spoken else words.say("said.nothing")
+
+
+def standing_words(view: HolderView, words: Words) -> Standing:
+    """Put what the holder of a withdraw code sees into words."""
+    status = view.status
+    entry = None if status.index is None else words.number(status.index)
+    day = words.day(status.withdraw_at) if status.withdraw_at else ""
+    # Of an erased one that was held no list ever knew, so nothing of it stays there.
+    spelling = "erased-unlisted" if status.state is State.ERASED and entry is None else status.state.value
+    return Standing(
+        number=status.number,
+        state=words.say(f"state.{spelling}", day=day),
+        more=words.say(f"state-more.{spelling}") if words.has(f"state-more.{spelling}") else None,
+        reason=printable(status.reason) if status.reason else None,
+        recorded=words.minute(status.recorded_at),
+        uses=", ".join(words.say(f"no.{use.value}") for use in Use if use.value in status.uses) or None,
+        pictures=words.number(status.pictures) if status.pictures else None,
+        addresses=tuple(printable(address) for address in status.addresses),
+        entry=entry,
+        is_held=status.state is State.HELD,
+        is_erased=status.state is State.ERASED,
+        may_withdraw=State.WITHDRAWING in MOVES[status.state],
+        seen=tuple(_seen(seen, words) for seen in view.sightings),
+        seen_all=view.sightings_all,
+        new=view.new,
+        operators=tuple((printable(word.operator), operator_words(word, words)) for word in view.operators),
+    )
+
+
+def operator_words(word: OperatorWord, words: Words) -> str:
+    """What is known of an operator and one opt-out: what was sent to it, and what it states."""
+    known = []
+    if word.received_at is not None:
+        known.append(words.say("operator.received", day=words.day(word.received_at)))
+    if word.stated_at is not None and word.stated_size is not None:
+        known.append(_stated(word.stated_size, word.stated_at, words))
+    return "; ".join(known) or words.say("operator.silent")
+
+
+def statement_words(statement: Statement, words: Words) -> Stated:
+    """What an operator states about a whole dataset."""
+    return Stated(
+        operator=printable(statement.operator),
+        says=_stated(statement.feed_size, statement.stated_at, words),
+        rows_in=words.number(statement.rows_in),
+        rows_out=words.number(statement.rows_out),
+        report_digest=statement.report_digest,
+    )
+
+
+def _stated(feed_size: int, stated_at: datetime, words: Words) -> str:
+    # By the last entry of its list: entries are counted from 0, here as on receipts.
+    return words.say("operator.stated", entry=words.number(feed_size - 1), day=words.day(stated_at))
+
+
+def _seen(seen: Seen, words: Words) -> SeenPlace:
+    last = seen.sighting.gone_since or seen.sighting.last_seen
+    look = words.say(f"look.{seen.look_kind.value}", day=words.day(last))
+    return SeenPlace(place=_place(seen.sighting, words), look=look, is_new=seen.is_new)
 
 
 def _copy(match: Match, words: Words) -> Copy:

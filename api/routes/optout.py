@@ -10,8 +10,19 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from api.deps import Body, Service, ServiceDep, credentials, read_picture, read_picture_or_json, require_query
+from api.answers import standing_words
+from api.deps import (
+    Body,
+    Service,
+    ServiceDep,
+    credentials,
+    read_picture,
+    read_picture_or_json,
+    require_query,
+    wants_page,
+)
 from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
 from api.schemas.optouts import HolderTold, RecordedTold, StatusTold
@@ -29,7 +40,8 @@ from checker.errors import InputError
 from checker.model import Fingerprint, Use
 from checker.optout.entry import Evidence
 from checker.optout.holder import holder_view
-from checker.optout.request import Status
+from checker.optout.paper_page import receipt_page
+from checker.optout.states import State, Status
 
 router = APIRouter(prefix="/v1/opt-outs", tags=["opt-out"])
 Pictures = tuple[tuple[Fingerprint, ...], ...]
@@ -78,32 +90,48 @@ async def add(
     "/{number}",
     summary="How an opt-out stands, and where its pictures were seen. Needs Authorization: Receipt CODE.",
     response_model=None,
-    responses=answers(HolderTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    responses=answers(HolderTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND, text__html={"type": "string"}),
     dependencies=[Security(WITHDRAW_CODE)],
 )
-async def status(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
-    """Without the code there is no answer: the number stands on receipts that others see."""
+async def status(number: str, request: Request, service: ServiceDep) -> Response:
+    """Without the code there is no answer: the number stands on receipts that others see.
+
+    With `Accept: text/html` the same as a piece of a page.
+    """
     code = _withdraw_code(request)
     found = await run_in_threadpool(_status, service, number, code)
-    return (await run_in_threadpool(holder_view, service.opt_outs, found, now=service.clock())).to_dict()
+    view = await run_in_threadpool(holder_view, service.opt_outs, found, now=service.clock())
+    if wants_page(request):
+        standing = standing_words(view, service.pages.words)
+        return HTMLResponse(service.pages.html("standing.html", standing=standing))
+    return JSONResponse(view.to_dict())
 
 
 @router.get(
     "/{number}/receipt",
     summary="The receipt once more: of a request that was held and is released, or a lost one. Needs the code.",
     response_model=None,
-    responses=answers(ReceiptTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
+    responses=answers(ReceiptTold, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND, text__html={"type": "string"}),
     dependencies=[Security(WITHDRAW_CODE)],
 )
-async def receipt(number: str, request: Request, service: ServiceDep) -> dict[str, Any]:
-    """Not found where there is none: of a request that is held, and of an erased one."""
+async def receipt(number: str, request: Request, service: ServiceDep) -> Response:
+    """Not found where there is none: of a request that is held, and of an erased one.
+
+    With `Accept: text/html` the sheet NUMBER.receipt.html, to read and to print; it proves nothing by itself.
+    """
     code = _withdraw_code(request)
-    await run_in_threadpool(_status, service, number, code)
+    found = await run_in_threadpool(_status, service, number, code)
     try:
         made = await run_in_threadpool(service.opt_outs.receipt, code, now=service.clock())
     except InputError:
-        raise ProblemError(ProblemKind.NOT_FOUND) from None
-    return made.to_dict()
+        # Whoever has the code may know why.
+        why = "erased" if found.state is State.ERASED else "held"
+        raise ProblemError(ProblemKind.NOT_FOUND, words().say(f"problem.not-found.{why}")) from None
+    if wants_page(request):
+        sheet = receipt_page(made, status_address=f"{str(request.base_url).rstrip('/')}/receipts")
+        name = f'attachment; filename="{made.number}.receipt.html"'
+        return HTMLResponse(sheet, headers={"Content-Disposition": name})
+    return JSONResponse(made.to_dict())
 
 
 @router.delete(

@@ -8,15 +8,18 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.answers import coverage_words, reach_words
+from api.answers import coverage_words, reach_words, statement_words
 from api.deps import ServiceDep
 from api.problems import STATUS, ProblemError, ProblemKind
 from checker.model import Use
 from checker.optout.entry import USES
+from checker.records.operators import statements
 
 router = APIRouter(include_in_schema=False)
 TICKED = (Use.TRAIN_AI, Use.TRAIN_GENAI, Use.TDM)
 """Said no to unless a tick is taken away; the others must be ticked, because they also take a photo out of search."""
+STATEMENTS_SHOWN = 50
+"""Of operators, the newest; `GET /v1/honours` has more of them."""
 
 
 @router.get("/")
@@ -36,15 +39,15 @@ async def start(request: Request, service: ServiceDep) -> Response:
 @router.get("/receipts")
 async def receipts(request: Request, service: ServiceDep) -> Response:
     """Ask with a withdraw code how an opt-out stands, or take it back."""
-    uses = [use.value for use in Use if use in USES]
-    return service.pages.page("receipts.html", server=_server(request), uses=uses)
+    return service.pages.page("receipts.html", server=_server(request))
 
 
 @router.get("/operators")
 async def operators(request: Request, service: ServiceDep) -> Response:
-    """For whoever builds a dataset or runs a crawler: how to follow the feed and honour it."""
+    """For whoever builds a dataset or runs a crawler: how to follow the feed and honour it, and who states they did."""
     log = service.opt_outs.log
     head = await run_in_threadpool(log.head)
+    stated = await run_in_threadpool(statements, service.opt_outs.registry, count=STATEMENTS_SHOWN)
     return service.pages.page(
         "operators.html",
         server=_server(request),
@@ -52,6 +55,7 @@ async def operators(request: Request, service: ServiceDep) -> Response:
         signed_at=head.time,
         origin=log.origin,
         verifier_key=log.vkey,
+        statements=[statement_words(statement, service.pages.words) for statement in stated],
         older_keys=[key.verifier.text for key in log.keys()[:-1]],
     )
 

@@ -17,6 +17,40 @@ export function save(name, text, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
+/** The receipt file. It has one spelling, byte for byte: ASCII, two spaces of indent, a line feed at the end. */
+export function saveReceipt(receipt) {
+  const text = JSON.stringify(receipt, null, 2);
+  const ascii = text.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  save(`${receipt.number}.receipt.json`, `${ascii}\n`, "application/json");
+}
+
+/**
+ * Ask about an opt-out. The code travels in a header, never in an address.
+ * @returns {[Response | null, string]} the answer, or null and a sentence of what went wrong.
+ */
+export async function askAbout(number, code, path = "", { method = "GET", accept = "application/json" } = {}) {
+  let response;
+  try {
+    response = await fetch(`/v1/opt-outs/${encodeURIComponent(number)}${path}`, {
+      method,
+      headers: { Authorization: `Receipt ${code}`, Accept: accept },
+      credentials: "omit",
+      cache: "no-store",
+    });
+  } catch {
+    return [null, words["failed-receipts"]];
+  }
+  return response.ok ? [response, ""] : [null, await problemSentence(response)];
+}
+
+/** Save the receipt to read and to print; the sentence to show, and whether it is one of trouble. */
+export async function saveReceiptPage(number, code) {
+  const [response, trouble] = await askAbout(number, code, "/receipt", { accept: "text/html" });
+  if (!response) return [trouble, true];
+  save(`${number}.receipt.html`, await response.text(), "text/html");
+  return [words.saved, false];
+}
+
 /** The sentence of an error answer (RFC 9457): what happened, then what to do. */
 export async function problemSentence(response) {
   try {

@@ -1,6 +1,6 @@
 // The start page: choose, send on a click, read the answer, say no. The photo lives in this page and nowhere else.
 
-import { byId, dayWords, problemSentence, save, show, stayWhile, tell, words } from "./page.js";
+import { byId, dayWords, problemSentence, save, saveReceipt, saveReceiptPage, show, stayWhile, tell, words } from "./page.js";
 
 const form = byId("chooser");
 const input = byId("photo");
@@ -136,26 +136,26 @@ function showReceipt(recorded) {
   codeSaved = false;
   byId("done-number").textContent = receipt.number;
   byId("done-when").textContent = dayWords(new Date().toISOString(), true);
-  // A held one has no place and no receipt yet.
-  const place = receipt.held ? "–" : (receipt.receipt.index + 1).toLocaleString(document.documentElement.lang);
-  byId("done-place").textContent = place;
-  show(byId("save-receipt"), !receipt.held);
+  for (const part of document.querySelectorAll("[data-done]")) show(part, (part.dataset.done === "held") === receipt.held);
+  if (!receipt.held) byId("done-entry").textContent = receipt.receipt.index.toLocaleString(document.documentElement.lang);
   byId("done-command").textContent = byId("done-command").dataset.command.replace("NUMBER", receipt.number);
-  show(byId("done-held"), receipt.held);
+  tell(byId("done-status"), "");
   show(byId("no"), false);
   show(byId("done"));
-  tell(status, words.recorded);
+  tell(status, receipt.held ? words.held : words.recorded);
   byId("done").focus();
 }
 
 byId("save-receipt").addEventListener("click", () => {
-  // The receipt has one spelling, byte for byte: ASCII, two spaces of indent, a line feed at the end.
-  const text = JSON.stringify(receipt.receipt, null, 2);
-  const ascii = text.replace(/[\u0080-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`);
-  save(`${receipt.number}.receipt.json`, `${ascii}\n`, "application/json");
+  saveReceipt(receipt.receipt);
+  tell(byId("done-status"), words.saved);
+});
+byId("save-page").addEventListener("click", async () => {
+  tell(byId("done-status"), words.saving);
+  tell(byId("done-status"), ...(await saveReceiptPage(receipt.number, receipt.withdraw_code)));
 });
 byId("save-code").addEventListener("click", () => {
   save(`${receipt.number}.withdraw.txt`, receipt.withdraw_text, "text/plain");
   codeSaved = true;
+  tell(byId("done-status"), words["code-saved"]);
 });
-byId("print").addEventListener("click", () => print());

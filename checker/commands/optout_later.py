@@ -118,7 +118,10 @@ def erase(
     _show(found | ({"pictures_erased": forgotten} if forget else {}), as_json=as_json)
     if not as_json:
         answer("Its pictures can be found again: nothing is left there to know them by.")
-        answer("Those who follow the list delete it at their next sync.")
+        if found["index"] is None:
+            answer("It never was in the list, so nobody who follows it had it.")
+        else:
+            answer("Those who follow the list delete it at their next sync.")
         if forget:
             pictures = "1 picture" if forgotten == 1 else f"{forgotten} pictures"
             answer(f"Erased what was seen of {pictures}; the files of an index change within a day.")
@@ -175,7 +178,8 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
     answer(one_line(f"{found['number']}  {found['state']}"))
     entry = "not in the log" if found["index"] is None else f"entry {found['index']} of the log"
     answer(one_line(f"recorded  {found['recorded_at']}, {entry}"))
-    answer(one_line(f"uses      {', '.join(found['uses'])}; pictures  {found['pictures']}"))
+    if found["state"] != "erased":
+        answer(one_line(f"uses      {', '.join(found['uses'])}; pictures  {found['pictures']}"))
     for address in found.get("addresses", ()):
         answer(one_line(f"address   {address}"))
     if found["withdraw_at"]:
@@ -185,7 +189,7 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         answer(one_line(f"reason    {found['reason']}"))
     if found["state"] == "held":
         answer("A person looks at it before others are told. It hides its pictures here all the same.")
-    if "sightings" in found:
+    if "sightings" in found and found["state"] != "erased":
         _show_sightings(found)
         for word in found.get("operators", ()):
             answer(one_line(f"operator  {word.get('operator')}: {word.get('says')}"))

@@ -21,7 +21,7 @@ def review(context: typer.Context, data: DATA_OPTION = None, as_json: JSON_OPTIO
     """List the requests that are held or disputed, with how much each hides here.
 
     A held request hides here and is not in the list that others follow; release it or refuse it. To release a
-    disputed one takes the dispute back.
+    disputed one takes the dispute back. A held one that was withdrawn hides until that takes effect; refuse ends it.
 
     hibs opt-out review --data data/
 
@@ -29,6 +29,7 @@ def review(context: typer.Context, data: DATA_OPTION = None, as_json: JSON_OPTIO
 
     hibs opt-out review refuse 4F7K-20M9 --reason "a logo of a company" --data data/
     """
+    from checker.optout.reach import how_much
     from checker.optout.review import waiting
 
     if context.invoked_subcommand is not None:
@@ -54,8 +55,11 @@ def review(context: typer.Context, data: DATA_OPTION = None, as_json: JSON_OPTIO
         )
         for address in status["addresses"]:
             answer(one_line(f"  address  {address}"))
-        answer(one_line(f"  near     {one.images} pictures on {one.hosts} hosts of this collection"))
-        answer(one_line(f"  because  {status['reason']}"))
+        answer(one_line(f"  near     {how_much(one.images, one.hosts)} of this collection"))
+        if status["withdraw_at"]:
+            answer(one_line(f"  until    {status['withdraw_at']}: its holder has withdrawn it"))
+        else:
+            answer(one_line(f"  because  {status['reason']}"))
 
 
 @app.command()
@@ -75,7 +79,7 @@ def release(number: Annotated[str, NUMBER], data: DATA, as_json: JSON_OPTION = F
 @app.command()
 @command
 def refuse(number: Annotated[str, NUMBER], data: DATA, reason: REASON, as_json: JSON_OPTION = False) -> None:
-    """End a request that is held or disputed: what it said is erased, and its holder reads the reason.
+    """End a request that is held, disputed or withdrawn: what it said is erased, and its holder reads the reason.
 
     hibs opt-out review refuse 4F7K-20M9 --reason "a logo of a company" --data data/
     """

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from checker.addresses import covering_addresses
@@ -25,6 +26,17 @@ _IN_A_COPY = ("folder", "archive", "web-archive")
 """Sources that hold a copy of what somebody else took: of the address itself they say nothing that is so now."""
 
 
+class Look(StrEnum):
+    """What our own last look at a sighting gave."""
+
+    GONE = "gone"
+    IN_A_COPY = "in-a-copy"
+    STILL_THERE = "still-there"
+
+
+_LOOK_WORDS = {Look.GONE: "gone since", Look.IN_A_COPY: "in this copy on", Look.STILL_THERE: "still there on"}
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """One sighting, for the holder."""
@@ -34,12 +46,16 @@ class Seen:
     """First seen by us after the opt-out."""
 
     @property
-    def look(self) -> str:
+    def look_kind(self) -> Look:
         """What our own last look gave."""
         if self.sighting.gone_since is not None:
-            return f"gone since {day_in_words(self.sighting.gone_since)}"
-        day = day_in_words(self.sighting.last_seen)
-        return f"in this copy on {day}" if self.sighting.source.kind in _IN_A_COPY else f"still there on {day}"
+            return Look.GONE
+        return Look.IN_A_COPY if self.sighting.source.kind in _IN_A_COPY else Look.STILL_THERE
+
+    @property
+    def look(self) -> str:
+        """The same with its day, in a sentence."""
+        return f"{_LOOK_WORDS[self.look_kind]} {day_in_words(self.sighting.gone_since or self.sighting.last_seen)}"
 
     def to_dict(self) -> dict[str, Any]:
         """As `hibs opt-out status --json` and the API give it."""

@@ -118,12 +118,18 @@ class Collection:
         return [(rows[code_id], turn) for code_id, turn in near if code_id in rows]
 
 
+def how_much(images: int, hosts: int) -> str:
+    """`60 pictures on 1 host`; what was met in folders and archives alone was seen on no host."""
+    pictures = "1 picture" if images == 1 else f"{images} pictures"
+    return pictures + (f" on {hosts} host{'s' * (hosts != 1)}" if hosts else "")
+
+
 def hold_reason(reach: Reach, *, hosts_max: int, images_max: int) -> str | None:
     """Why a person has to look at a request with such a picture before others are told. None: nobody has to."""
     if reach.hosts > hosts_max or reach.images > images_max:
         return (
-            f"it is near {reach.images} pictures on {reach.hosts} hosts of this collection; more than {images_max} "
-            f"pictures or {hosts_max} hosts look like a logo or a code that many share"
+            f"it is near {how_much(reach.images, reach.hosts)} of this collection; more than {images_max} pictures or "
+            f"{hosts_max} hosts look like a logo or a code that many share"
         )
     if reach.forged:
         return (

@@ -235,13 +235,14 @@ class OptOuts:
 
     def describe(self, row: OptOutRow) -> Status:
         """How a request stands, all of it: for its holder, and for whoever runs the registry."""
+        erased = row.state == State.ERASED
         return Status(
             number=row.number,
             state=State(row.state),
             index=row.index,
-            uses=row.uses,
+            uses=() if erased else row.uses,
             evidence=row.evidence,
-            pictures=row.pictures,
+            pictures=0 if erased else row.pictures,
             addresses=self.registry.addresses_of(row.number),
             recorded_at=row.recorded_at,
             withdraw_at=row.withdraw_at,

@@ -4,6 +4,9 @@
     refuse    either: what was asked is erased, and the holder reads why
     dispute   somebody else claims the picture: an entry says so, and what operators do about it is their policy
 
+A withdrawal ends neither: it hides for some days more, and whoever held pictures of others down would only have to
+withdraw to go on undecided. So one that was never released still waits here, and it can be refused.
+
 The log has no entry for a dispute that came to nothing, and needs none: the `dispute` entry itself is erased, as
 docs/feed.md section 2 lets any entry be. Its leaf stays, and followers delete what it said.
 """
@@ -24,7 +27,8 @@ from checker.records.registry import OptOutRow, RegistryWriter
 
 REASON_LETTERS_MAX = 500
 WAITING = (State.HELD, State.DISPUTED)
-"""What waits for a person."""
+"""What waits for a person to release or refuse it."""
+REFUSABLE = (*WAITING, State.WITHDRAWING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class Waiting:
 
 
 def waiting(opt_outs: OptOuts, *, now: datetime) -> tuple[Waiting, ...]:
-    """The requests that are held or disputed, oldest first, with how much each hides here."""
+    """The requests that are held, also when withdrawn since, or disputed; oldest first, with how much each hides."""
     opt_outs.settle(now)
-    return tuple(_waiting(opt_outs, row) for row in opt_outs.registry.opt_outs_in(WAITING))
+    rows = opt_outs.registry.opt_outs_in(REFUSABLE)
+    return tuple(_waiting(opt_outs, row) for row in rows if row.state in WAITING or row.index is None)
 
 
 def release(opt_outs: OptOuts, number: str, *, now: datetime) -> Status:
@@ -77,13 +82,14 @@ def release(opt_outs: OptOuts, number: str, *, now: datetime) -> Status:
 
 
 def refuse(opt_outs: OptOuts, number: str, *, reason: str, now: datetime) -> Status:
-    """End a request that is held or disputed: what it said is erased.
+    """End a request that is held, disputed or about to end: what it said is erased.
 
     Raises:
         InputError: there is no such request, nothing waits for a decision about it, or the reason says nothing.
     """
     row, why = _row(opt_outs, number), _reason(reason)
-    _require_waiting(row)
+    if row.state not in REFUSABLE:
+        _require_waiting(row)
     if not opt_outs.end(row, now=now, reason=f"refused: {why}"):
         raise _moved(row)
     return opt_outs.describe(_row(opt_outs, number))

@@ -55,8 +55,10 @@ class Status:
     index: int | None
     """Of its entry in the log. None: it is held, or ended without one."""
     uses: tuple[str, ...]
+    """Empty: they are erased."""
     evidence: str
     pictures: int
+    """0: it names addresses alone, or they are erased."""
     addresses: tuple[str, ...]
     recorded_at: datetime
     """Cut to the minute."""

@@ -45,8 +45,10 @@ def withdraw_text(number: str, code: str, *, days: int) -> str:
         f"{code}\n\n"
         f"This code withdraws the opt-out {number} and shows how it stands: keep it to yourself, apart from the "
         f"receipt.\n"
-        f"To withdraw, run `hibs opt-out withdraw {number}.withdraw.txt`; it takes effect after {days} days, so that "
-        f"a stolen code can be noticed.\n"
+        f"Give this file to the page /receipts of the service where it was recorded. Or run `hibs opt-out status "
+        f"{number}.withdraw.txt` with --server URL or --data DIR, and in the same way `receipt`, `withdraw` or "
+        f"`erase`.\n"
+        f"A withdrawal takes effect after {days} days, so that a stolen code can be noticed. Erasing is at once.\n"
     )
 
 

@@ -192,9 +192,10 @@ class RequestWriter:
         self._db.execute("UPDATE opt_out SET log_index = ? WHERE number = ? AND log_index IS NULL", (log_index, number))
 
     def forget(self, number: str, log_index: int | None) -> None:
-        """Delete the codes and addresses of a request and what its entry said; the leaf and the state stay."""
+        """Delete the codes, addresses and uses of a request and what its entry said; the leaf and the state stay."""
         if log_index is not None:
             self.forget_entry(log_index)
+        self._db.execute("UPDATE opt_out SET uses = '[]', pictures = 0 WHERE number = ?", (number,))
         for table in ("opt_out_code", "opt_out_address"):
             self._db.execute(
                 f"DELETE FROM {table} "  # noqa: S608 - of constants

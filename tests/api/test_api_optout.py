@@ -265,6 +265,28 @@ def test_the_receipt_can_be_had_again_with_the_code_alone(service: TestClient, c
     assert service.get(path).status_code == 401
 
 
+def test_a_person_gets_a_piece_of_a_page_and_a_sheet_and_a_program_gets_json(
+    service: TestClient, chelsea: bytes
+) -> None:
+    made = service.post("/v1/opt-outs?uses=tdm", content=chelsea, headers=JPEG).json()
+    path, header = f"/v1/opt-outs/{made['number']}", receipt_header(made["withdraw_code"])
+    person = {**header, "Accept": "text/html"}
+    standing = service.get(path, headers=person)
+    assert standing.headers["content-type"] == "text/html; charset=utf-8"
+    for shown in (made["number"], "https://blog.example/trip", "still there on 20 November 2026", "\\u202egnp.exe"):
+        assert shown in standing.text
+    assert "<img" not in standing.text
+    sheet = service.get(f"{path}/receipt", headers=person)
+    assert sheet.headers["content-disposition"] == f'attachment; filename="{made["number"]}.receipt.html"'
+    assert f"http://127.0.0.1:8000/receipts#{made['number']}" in sheet.text
+    assert made["withdraw_code"] not in standing.text + sheet.text
+    for accept in ("*/*", "application/json", "text/html, application/json"):
+        assert service.get(path, headers={**header, "Accept": accept}).json()["state"] == "recorded"
+        assert service.get(f"{path}/receipt", headers={**header, "Accept": accept}).json()["index"] == 0
+    refused = [service.get(p, headers={"Accept": "text/html"}) for p in (path, f"{path}/receipt")]
+    assert [(a.status_code, a.headers["content-type"]) for a in refused] == [(401, "application/problem+json")] * 2
+
+
 def test_erasing_is_asked_for_in_so_many_words(service: TestClient, chelsea: bytes) -> None:
     made = service.post("/v1/opt-outs", content=chelsea, headers=JPEG).json()
     path, header = f"/v1/opt-outs/{made['number']}", receipt_header(made["withdraw_code"])
@@ -276,7 +298,10 @@ def test_erasing_is_asked_for_in_so_many_words(service: TestClient, chelsea: byt
     assert service.delete(f"{path}?erase=true", headers=header).json() == erased.json()
     document = service.get(path, headers=header).json()
     assert (document["state"], document["sightings"]) == ("erased", [])
-    assert service.get(f"{path}/receipt", headers=header).status_code == 404
+    assert (document["uses"], document["pictures"], document["addresses"]) == ([], 0, [])
+    gone = service.get(f"{path}/receipt", headers=header)
+    assert gone.status_code == 404
+    assert gone.json()["detail"] == "There is no receipt any more, because what this no said is erased."
     (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
     assert match["where"] == "shown"
 
@@ -302,7 +327,9 @@ def test_past_the_budget_of_all_opt_outs_are_held_and_hide_all_the_same(
     HolderTold.model_validate(status)
     assert (status["state"], status["index"]) == ("held", None)
     assert "more than 2 photos were opted out that day" in status["reason"]
-    assert service.get(f"/v1/opt-outs/{held['number']}/receipt", headers=header).status_code == 404
+    early = service.get(f"/v1/opt-outs/{held['number']}/receipt", headers=header)
+    assert early.status_code == 404
+    assert early.json()["detail"] == "There is no receipt yet, because no person has let this no through."
     assert service.get("/v1/stats").json()["log"]["size"] == 2
     clock.now += timedelta(days=1)
     assert service.post("/v1/opt-outs", content=coffee, headers=JPEG).json()["held"] is False

@@ -68,7 +68,7 @@ def test_a_person_finds_says_no_saves_the_papers_and_takes_it_back(visit: Visito
     assert "Training AI" in visit.page.inner_text("#result")
     visit.accessible()
     visit.page.click("#withdraw summary")
-    visit.page.click("#withdraw-sure")
+    visit.page.click("[data-act=withdraw]")
     expect(visit.page.locator("[data-fact=state]")).to_contain_text("You took this no back. It ends on")
 
 

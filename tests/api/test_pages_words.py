@@ -71,7 +71,8 @@ def test_every_key_that_is_asked_for_is_there_and_every_text_is_asked_for() -> N
     for key in re.findall(r'\bwords(?:\.([a-z]+)|\["([a-z-]+)"\])', scripts):
         assert f"script.{key[0] or key[1]}" in CATALOGUE, key
     built = re.compile(
-        r"^(no|use|said|kind|orientation|sources\.kind|about\.must-not|problem|nav|script|date|number)[.-]"
+        r"^(no|use|said|kind|orientation|sources\.kind|about\.must-not|problem|nav|script|date|number"
+        r"|state|state-more|look|operator)[.-]"
     )
     for key in CATALOGUE:
         plain = re.sub(r"\.(one|other)$", "", key)

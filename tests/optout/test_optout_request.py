@@ -168,9 +168,10 @@ def test_the_withdraw_file_begins_with_the_code_and_says_what_it_is(opt_outs: Op
     first, empty, *sentences = recorded.withdraw_text.splitlines()
     assert first == recorded.withdraw_code
     assert empty == ""
-    assert len(sentences) == 2
+    assert len(sentences) == 3
     assert recorded.receipt.number in sentences[0]
-    assert "after 7 days" in sentences[1]
+    assert "--server URL or --data DIR" in sentences[1]
+    assert "after 7 days" in sentences[2]
 
 
 # --- withdrawal ------------------------------------------------------------------------------------------------

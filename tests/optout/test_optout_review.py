@@ -125,6 +125,20 @@ def test_a_dispute_that_is_upheld_ends_the_opt_out(opt_outs: OptOuts, tmp_path: 
     assert verify_receipt(recorded.receipt_bytes, key=opt_outs.log.vkey)
 
 
+def test_withdrawing_what_is_held_takes_no_decision_away(opt_outs: OptOuts, now: datetime) -> None:
+    held, recorded = record(opt_outs, now, hold="it is near much"), record(opt_outs, now, seed=2)
+    for made in (held, recorded):
+        opt_outs.withdraw(made.withdraw_code, now=now)
+    (waits,) = waiting(opt_outs, now=now)
+    assert (waits.status.number, waits.status.state) == (held.number, State.WITHDRAWING)
+    assert LOGO.bits in opt_outs.registry.hidden_codes(PHASH256), "it hides for seven days more"
+    with pytest.raises(InputError, match="is withdrawing; only what is held or disputed"):
+        release(opt_outs, held.number, now=now)
+    assert refuse(opt_outs, held.number, reason="a logo", now=now).state is State.ERASED
+    assert LOGO.bits not in opt_outs.registry.hidden_codes(PHASH256)
+    assert waiting(opt_outs, now=now) == ()
+
+
 def test_what_is_not_waiting_is_not_decided_about(opt_outs: OptOuts, now: datetime) -> None:
     recorded = record(opt_outs, now)
     for decide in (release, lambda *given, now: refuse(*given, reason="no", now=now)):
@@ -165,6 +179,7 @@ LEADS_TO = {
     ("disputed", "withdraw"): "withdrawing",
     ("disputed", "erase"): "erased",
     ("withdrawing", "settle"): "withdrawn",
+    ("withdrawing", "refuse"): "erased",
     ("withdrawing", "erase"): "erased",
     ("withdrawn", "erase"): "erased",
 }
