@@ -29,14 +29,18 @@ from pathlib import Path
 from typing import Any
 
 from checker.errors import InputError, VerificationError
+from checker.model import parse_utc, utc_text
 from checker.optout.arrivals import Arrivals, arrivals_document, read_arrivals
 from checker.optout.entry import OPENING_BYTES_MAX, Entry, EntryType, KeyChange, KeyState
-from checker.optout.feed_proof import Account, read_numbered, verify_tree
-from checker.optout.note import Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
+from checker.optout.feed_proof import BUNDLED_BYTES, Account, read_numbered, verify_tree
+from checker.optout.note import NOTE_BYTES_MAX, Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
+from checker.optout.tree import TILE_WIDTH, Tile
 
 CHECKPOINT_FILE = "checkpoint"
 OPENINGS_FILE = "openings.ndjson"
 STATE_FILE = "state.json"
+STATE_BYTES_MAX = 2**24
+"""A line a day on which the log grew: thousands of years."""
 VERIFY_AGE_MAX = timedelta(hours=48)
 """`feed verify` and `feed sync` call an older checkpoint stale: a log that lives signs a new one every day."""
 CLOCK_SKEW_MAX = timedelta(minutes=10)
@@ -149,6 +153,12 @@ def verify_feed(folder: Path, *, each: Callable[[int, Entry], None] | None = Non
         VerificationError: something does not hold; see the top of this file.
     """
     state = read_state(folder)
+    if state is None and (folder / CHECKPOINT_FILE).exists():
+        raise VerificationError(
+            f"{folder / STATE_FILE} is missing, and with it the key that was pinned; run `hibs feed sync` again, with "
+            "--pin and the key that the log's operator publishes",
+            part="state",
+        )
     if state is None:
         raise InputError(f"{folder} is no feed folder (it has no {STATE_FILE}); make one with `hibs feed sync`")
     checkpoint = read_checkpoint(folder, state)
@@ -161,7 +171,7 @@ def verify_feed(folder: Path, *, each: Callable[[int, Entry], None] | None = Non
             part="checkpoint-size",
         )
     with _naming(folder):
-        account = Account(verify_tree(checkpoint, lambda tile: (folder / tile.path).read_bytes()))
+        account = Account(verify_tree(checkpoint, lambda tile: read_tile(folder, tile)))
         _verify_openings(folder / OPENINGS_FILE, account, each)
     return Feed(
         folder=folder,
@@ -218,8 +228,8 @@ def read_state(folder: Path) -> FeedState | None:
         VerificationError: part "state"; it cannot be read, so nothing is pinned any more.
     """
     try:
-        document = json.loads((folder / STATE_FILE).read_bytes())
-        if document["v"] != 1:
+        document = json.loads(_read_at_most(folder / STATE_FILE, STATE_BYTES_MAX))
+        if type(document["v"]) is not int or document["v"] != 1:
             raise ValueError("its version is not 1")
         state = FeedState(
             origin=document["origin"],
@@ -231,8 +241,8 @@ def read_state(folder: Path) -> FeedState | None:
         state = replace(state, arrivals=read_arrivals(document.get("arrivals")), **_proved_openings(document))
         if state.key.name != state.origin or type(state.tree_size) is not int or state.tree_size < 0:
             raise ValueError("its origin or tree_size is not of its form")
-        if not isinstance(state.source, str) or not isinstance(state.synced_at, str):
-            raise ValueError("its source or synced_at is no text")
+        if not isinstance(state.source, str) or utc_text(parse_utc(state.synced_at)) != state.synced_at:
+            raise ValueError("its source is no text, or its synced_at no time")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
@@ -242,6 +252,17 @@ def read_state(folder: Path) -> FeedState | None:
             f"{folder / STATE_FILE} cannot be used; move the folder away and sync again with --pin", part="state"
         ) from error
     return state
+
+
+def read_tile(folder: Path, tile: Tile) -> bytes:
+    """The bytes of a tile or bundle of a folder, at most one more than a full one has. Raises OSError."""
+    return _read_at_most(folder / tile.path, TILE_WIDTH * BUNDLED_BYTES)
+
+
+def _read_at_most(path: Path, bytes_max: int) -> bytes:
+    """The file, or one byte more than it may have: a damaged or foreign folder cannot fill the memory."""
+    with path.open("rb") as file:
+        return file.read(bytes_max + 1)
 
 
 def _proved_openings(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -266,7 +287,7 @@ def read_checkpoint(folder: Path, state: FeedState) -> Checkpoint | None:
     """Read the folder's checkpoint and check its signature and origin; None: there is none."""
     path = folder / CHECKPOINT_FILE
     try:
-        return checked_checkpoint(path.read_bytes(), state.key)
+        return checked_checkpoint(_read_at_most(path, NOTE_BYTES_MAX), state.key)
     except FileNotFoundError:
         return None
     except OSError as error:

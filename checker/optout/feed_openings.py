@@ -26,7 +26,7 @@ from itertools import chain
 from pathlib import Path
 
 from checker.errors import VerificationError
-from checker.optout.common_lines import read_line
+from checker.optout.common_lines import Opened, read_line
 from checker.optout.entry import KeyChange
 from checker.optout.feed import OPENINGS_FILE, FeedState, lines_of
 from checker.optout.feed_folder import STAGING_FOLDER
@@ -169,7 +169,7 @@ class NewOpenings:
         with self._staged.open("ab") as file:
             for received in source.openings(account.last + 1):
                 line = received.removesuffix(b"\n") + b"\n"
-                opened = read_line(line)
+                opened = _read_received(line, account.last)
                 if opened.index >= account.size:
                     break  # the log grew after its checkpoint was asked for
                 account.add(opened)
@@ -213,6 +213,13 @@ class NewOpenings:
             shutil.copyfileobj(new, file, _CHUNK_BYTES)
             file.flush()
             os.fsync(file.fileno())
+
+
+def _read_received(line: bytes, last: int) -> Opened:
+    try:
+        return read_line(line)
+    except VerificationError as error:
+        raise VerificationError(f"leaf {last + 1}: {error}", part=error.part) from error
 
 
 def _lines_if_any(path: Path) -> Iterator[bytes]:

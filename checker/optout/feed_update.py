@@ -10,7 +10,7 @@ from typing import Protocol
 
 from checker.errors import VerificationError
 from checker.optout.entry import KeyChange
-from checker.optout.feed import CHECKPOINT_FILE, STATE_FILE, FeedState
+from checker.optout.feed import CHECKPOINT_FILE, STATE_FILE, FeedState, read_tile
 from checker.optout.feed_folder import STAGING_FOLDER, write_whole
 from checker.optout.feed_openings import NewOpenings
 from checker.optout.feed_proof import BUNDLED_BYTES, tree_nodes, verify_tree
@@ -114,7 +114,7 @@ class Update:
 
     def _read(self, tile: Tile) -> bytes:
         # Only what will be put in place counts; others may lie in staging, of a sync that was killed while healing.
-        return ((self._staging if tile in self._fetched else self._folder) / tile.path).read_bytes()
+        return read_tile(self._staging if tile in self._fetched else self._folder, tile)
 
     def _drop_staged_tiles(self) -> None:
         shutil.rmtree(self._staging / "tile", ignore_errors=True)

@@ -104,7 +104,8 @@ def sync(folder: Path, source: FeedSource, *, now: datetime, pin: str | None = N
         state = known or first_contact(source, expected, now)
         if expected is not None and expected != state.key:
             state = repinned(state, expected, KeyNews(state.origin, state.log_keys or ()))
-        old = read_checkpoint(folder, state) if known else None
+        # Also where state.json was lost: what the folder accepted binds, and of another key it is not overwritten.
+        old = read_checkpoint(folder, state)
         seen: Checkpoint | None = None
         tiles = openings = 0
         for attempt in range(1, ATTEMPTS_MAX + 1):
@@ -120,7 +121,9 @@ def sync(folder: Path, source: FeedSource, *, now: datetime, pin: str | None = N
                 update.fetch_openings(last_try=last_try)
             except VerificationError as error:
                 if error.part != "omission" or last_try:
-                    raise
+                    raise VerificationError(
+                        f"what {source.name} offers does not hold, {folder} is as it was: {error}", part=error.part
+                    ) from error
                 seen, tiles, openings = new, tiles + update.tiles_fetched, openings + update.openings_fetched
                 continue
             break
@@ -149,10 +152,14 @@ def sync(folder: Path, source: FeedSource, *, now: datetime, pin: str | None = N
 
 @contextmanager
 def _keeping_conflict(folder: Path, note: bytes) -> Iterator[None]:
-    """Keep the new checkpoint beside the old one when both cannot be true."""
+    """Keep the new checkpoint beside the old one when both cannot be true.
+
+    A log that was rolled back was once that small, so its checkpoint proves nothing alone: it never replaces one that
+    was kept before, which may prove a fork.
+    """
     try:
         yield
     except VerificationError as error:
-        if error.part in ("fork", "rollback"):
+        if error.part == "fork" or (error.part == "rollback" and not (folder / CONFLICT_FILE).exists()):
             write_whole(folder / CONFLICT_FILE, note)
         raise

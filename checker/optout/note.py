@@ -269,7 +269,8 @@ def _parse_signature(line: str) -> tuple[str, bytes, bytes]:
     try:
         dash, name, encoded = line.split(" ")
         signature = _parse_base64(encoded)
-        if dash != "\u2014" or not name or "+" in name or len(signature) < 5:
+        # A name has no Unicode space either (C2SP signed-note, "Format"): other readers refuse what we would take.
+        if dash != "\u2014" or name.split() != [name] or "+" in name or len(signature) < 5:
             raise ValueError("a part is missing")
     except ValueError as error:
         raise VerificationError("a signature line of the checkpoint is malformed", part="checkpoint-format") from error

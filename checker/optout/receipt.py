@@ -9,8 +9,8 @@ the name that a `VerificationError` carries as its part:
 
     format                 JSON with exactly these members, in this spelling
     key                    a verifier key; the one that was expected, where one was given
-    origin                 the key's name and the checkpoint's first line
     checkpoint-format, checkpoint-signature
+    origin                 the key's name and the checkpoint's first line
     tree-size              the checkpoint's size
     entry, number          the entry can be read, is an opt-out, and bears this number
     leaf                   is the hash of salt and entry

@@ -1,6 +1,7 @@
-"""A second verifier of a feed folder, written from docs/feed.md alone: it shares no line with the program.
+"""A second verifier of feed folders and receipts, written from docs/feed.md alone: it shares no line with the program.
 
-    python independent_verifier.py DIR [NOW]        NOW: 2026-11-22T14:09:00Z; the clock's time without it
+    python independent_verifier.py DIR [NOW]              NOW: 2026-11-22T14:09:00Z; the clock's time without it
+    python independent_verifier.py RECEIPT.json [KEY]     KEY: the log's key as it is published
 
 Prints what it found and ends with 0, or says what it refuses and ends with 4. Numbers in comments are sections of
 docs/feed.md.
@@ -13,21 +14,30 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
 class RefusedError(Exception):
-    """The feed does not hold."""
+    """The feed or receipt does not hold."""
 
 
 def check(holds: bool, what: str) -> None:
-    """Refuse unless it holds."""
     if not holds:
         raise RefusedError(what)
+
+
+def attempt(what: str, read: Callable[[], Any]) -> Any:
+    """What `read` gives, or a refusal that says what is wrong."""
+    try:
+        return read()
+    except (ValueError, RecursionError, InvalidSignature) as error:
+        raise RefusedError(what) from error
 
 
 def sha256(*parts: bytes) -> bytes:
@@ -38,41 +48,47 @@ def merkle(hashes: list[bytes]) -> bytes:
     """RFC 6962 2.1 over leaf hashes."""
     if len(hashes) < 2:
         return hashes[0] if hashes else sha256(b"")
-    split = 1
-    while split * 2 < len(hashes):
-        split *= 2
+    split = largest_power_below(len(hashes))
     return sha256(b"\x01", merkle(hashes[:split]), merkle(hashes[split:]))
 
 
-def b64(text: object) -> bytes:
+def largest_power_below(size: int) -> int:
+    return 1 << (size - 1).bit_length() - 1
+
+
+def b64(text: str) -> bytes:
     """Section 1: base64 in its one spelling."""
-    check(isinstance(text, str), "base64 is no string")
-    try:
-        data = base64.b64decode(str(text), validate=True)
-    except ValueError as error:
-        raise RefusedError("this is no base64") from error
+    data = attempt("this is no base64", lambda: base64.b64decode(text, validate=True))
     check(base64.b64encode(data).decode() == text, "base64 in another spelling")
     return data
 
 
-def b64url(text: object) -> bytes:
+def b64url(text: str) -> bytes:
     """Section 1: base64url in its one spelling."""
-    check(isinstance(text, str), "base64url is no string")
-    plain = str(text)
-    check(re.fullmatch("[A-Za-z0-9_-]*", plain) is not None, "this is no base64url")
-    return b64(plain.replace("-", "+").replace("_", "/") + "=" * (-len(plain) % 4))
+    check(is_text(text, "[A-Za-z0-9_-]*"), "this is no base64url")
+    return b64(text.translate({45: "+", 95: "/"}) + "=" * (-len(text) % 4))
 
 
 def canonical(data: bytes) -> dict:
     """Section 2: one object of ASCII strings, whole numbers, arrays and objects, in its one spelling."""
-    try:
-        document = json.loads(data.decode("ascii"))
-    except ValueError as error:
-        raise RefusedError("this is no JSON in ASCII") from error
-    check(isinstance(document, dict), "this is no object")
+    document = json_object(data)
     check(plain_values(document), "a value that is not allowed")
     check(json.dumps(document, sort_keys=True, separators=(",", ":")).encode() == data, "not in canonical form")
     return document
+
+
+def json_object(data: bytes) -> dict:
+    document = attempt("this is no JSON", lambda: json.loads(data.decode()))
+    check(isinstance(document, dict), "this is no object")
+    return document
+
+
+def is_text(value: object, form: str) -> bool:
+    return isinstance(value, str) and re.fullmatch(form, value) is not None
+
+
+def is_whole(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**53
 
 
 def plain_values(value: object) -> bool:
@@ -82,44 +98,52 @@ def plain_values(value: object) -> bool:
         return all(plain_values(item) for item in value)
     if isinstance(value, str):
         return value.isascii()
-    return type(value) is int and 0 <= value < 2**53
+    return is_whole(value)
 
 
 # --- section 5: key, checkpoint ----------------------------------------------------------------------------------
 
+NAME = "[!-*,-~]{1,200}"
 
-def read_key(text: str) -> tuple[str, bytes, Ed25519PublicKey]:
-    name, key_id, public = text.split("+", 2)
+
+def read_key(text: object) -> tuple[str, bytes, Ed25519PublicKey]:
+    check(is_text(text, rf"{NAME}\+[0-9a-f]{{8}}\+[A-Za-z0-9+/=]+"), "a key is not name+id+base64")
+    name, key_id, public = str(text).split("+", 2)
     raw = b64(public)
     check(len(raw) == 33 and raw[0] == 1, "this is no Ed25519 key")
     check(sha256(name.encode(), b"\n", raw)[:4].hex() == key_id, "the key's id is not its own")
     return name, bytes.fromhex(key_id), Ed25519PublicKey.from_public_bytes(raw[1:])
 
 
-def read_checkpoint(note: bytes, vkey: str) -> tuple[int, bytes, datetime]:
-    name, key_id, public = read_key(vkey)
-    text, blank, signatures = note.decode().rpartition("\n\n")
-    check(bool(blank) and signatures.endswith("\n"), "the checkpoint is no signed note")
-    signed = False
-    for line in signatures.splitlines():
-        parts = line.split(" ")
-        check(len(parts) == 3 and parts[0] == "\u2014", "a signature line is malformed")
-        signature = b64(parts[2])
-        if parts[1] == name and signature[:4] == key_id:
-            try:
-                public.verify(signature[4:], text.encode() + b"\n")
-            except InvalidSignature as error:
-                raise RefusedError("checkpoint: its signature does not hold") from error
-            signed = True
-    check(signed, "checkpoint: the pinned key did not sign it")
-    lines = text.split("\n")
-    check(len(lines) == 4, "checkpoint: not four lines")
-    check(lines[0] == name, "checkpoint: another origin")
-    check(re.fullmatch("0|[1-9][0-9]*", lines[1]) is not None, "checkpoint: its size is no number")
-    check(re.fullmatch(r"time \d{4}-\d\d-\d\dT\d\d:\d\d:00Z", lines[3]) is not None, "checkpoint: no time")
-    root = b64(lines[2])
-    check(len(root) == 32, "checkpoint: its root is no hash")
-    return int(lines[1]), root, datetime.fromisoformat(lines[3][5:])
+def read_note(note: bytes, lines_max: int) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The text, and name and signature of each line. A malformed line makes the whole malformed, whosever it is."""
+    text, blank, lines = attempt("checkpoint: it is not in UTF-8", note.decode).rpartition("\n\n")
+    check(bool(blank) and lines.endswith("\n"), "checkpoint: it is no signed note")
+    signatures = []
+    for line in lines[:-1].split("\n"):
+        found = re.fullmatch(r"\u2014 ([^\s+\x00-\x1f]+) (\S+)", line)
+        check(found is not None, "checkpoint: a signature line is malformed")
+        signatures.append((found[1], b64(found[2])))
+    short = any(len(signature) < 5 for _, signature in signatures)
+    check(not short and len(signatures) <= lines_max, "checkpoint: a short signature line, or too many lines")
+    return text.encode() + b"\n", signatures
+
+
+def read_checkpoint(note: bytes, vkey: object, lines_max: int = 16) -> tuple[str, int, bytes, datetime]:
+    """Signed by this key, whoever else signed it: while a log changes its key, two do."""
+    (name, key_id, public), (text, signatures) = read_key(vkey), read_note(note, lines_max)
+    ours = [signature[4:] for signer, signature in signatures if (signer, signature[:4]) == (name, key_id)]
+    check(bool(ours), "checkpoint: the pinned key did not sign it")
+    attempt("checkpoint: its signature does not hold", lambda: [public.verify(one, text) for one in ours])
+    found = re.fullmatch(rf"({NAME})\n(0|[1-9][0-9]{{0,15}})\n(\S+)\ntime (\S+:00Z)\n", text.decode())
+    check(found is not None, "checkpoint: it is not origin, size, root and time")
+    check(int(found[2]) < 2**53 and len(b64(found[3])) == 32, "checkpoint: its size or root")
+    return found[1], int(found[2]), b64(found[3]), read_time(found[4])
+
+
+def read_time(text: object) -> datetime:
+    check(is_text(text, "[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z"), "a time is not of its form")
+    return attempt("a time is no real one", lambda: datetime.fromisoformat(str(text)))
 
 
 # --- C2SP tlog-tiles ---------------------------------------------------------------------------------------------
@@ -131,8 +155,12 @@ def tile_file(folder: Path, level: str, number: int, width: int) -> bytes:
     groups = [digits[i : i + 3] for i in range(0, len(digits), 3)]
     name = "/".join(["x" + group for group in groups[:-1]] + groups[-1:])
     path = folder / "tile" / level / (name + (f".p/{width}" if width < 256 else ""))
-    check(path.is_file(), f"{path.relative_to(folder)} is missing")
-    return path.read_bytes()
+    return file_of(folder, str(path.relative_to(folder)))
+
+
+def file_of(folder: Path, name: str) -> bytes:
+    check((folder / name).is_file(), f"{name} is missing")
+    return (folder / name).read_bytes()
 
 
 def read_row(folder: Path, level: str, count: int, item_bytes: int) -> list[bytes]:
@@ -175,54 +203,57 @@ def check_entry(data: bytes, index: int) -> dict:
     check(set(entry) == {"payload", "type", "v"} and entry["v"] in (1, 2), "an entry has other members, or another v")
     check(entry["v"] == 1 or entry["type"] == "opt-out", "only opt-outs have a second version")
     payload = entry["payload"]
-    check(isinstance(payload, dict), "a payload is no object")
+    check(isinstance(payload, dict) and isinstance(entry["type"], str), "its payload is no object, its type no text")
     if entry["type"] == "opt-out":
         named = entry["v"] == 2
         members = {"evidence", "number", "pictures", "uses"} | ({"addresses"} if named else set())
         check(set(payload) == members, "an opt-out has other members")
         check(not named or check_addresses(payload["addresses"], payload["evidence"]), "its addresses")
         check(payload["evidence"] in ("code", "picture", "host-file"), "another evidence")
-        check(re.fullmatch("[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}", payload["number"]) is not None, "a number")
-        uses = payload["uses"]
-        check(bool(uses) and uses == sorted(set(uses)) and set(uses) <= set(USES), "its uses")
-        check(named or bool(payload["pictures"]), "it names no picture")
-        check(all(check_picture(picture) for picture in payload["pictures"]), "a picture")
+        check(is_text(payload["number"], "[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}"), "a number")
+        uses, pictures = payload["uses"], payload["pictures"]
+        check(isinstance(uses, list) and bool(uses) and uses == [use for use in USES if use in uses], "its uses")
+        check(isinstance(pictures, list) and (named or bool(pictures)), "it names no picture")
+        check(all(check_picture(picture) for picture in pictures), "a picture")
     elif entry["type"] == "key":
         check(set(payload) == {"key", "state"} and payload["state"] in ("added", "retired"), "a key entry")
         read_key(payload["key"])
     else:
         check(entry["type"] in ("withdraw", "dispute", "erase"), "another type")
-        check(set(payload) == {"index"} and 0 <= payload["index"] < index, "it names no earlier entry")
+        named = set(payload) == {"index"} and is_whole(payload["index"])
+        check(named and payload["index"] < index, "it names no earlier entry")
     return entry
 
 
 PLAIN = "A-Za-z0-9._~"
-ADDRESS = re.compile(
+ADDRESS = (
     r"([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:(?!(80|443)/)[1-9][0-9]{0,4})?"
     rf"/([{PLAIN}!$&'()+,;=:@/-]|%[0-9A-F]{{2}})*"
 )
 
 
-def check_addresses(addresses: list[str], evidence: str) -> bool:
+def check_addresses(addresses: object, evidence: object) -> bool:
     return (
         evidence == "host-file"
+        and isinstance(addresses, list)
         and 1 <= len(addresses) <= 1000
+        and all(is_text(text, ADDRESS) and len(text) <= 1000 for text in addresses)
         and addresses == sorted(set(addresses))
-        and all(len(text) <= 1000 and ADDRESS.fullmatch(text) is not None for text in addresses)
         and not any({".", ".."} & set(text.split("/")[1:]) for text in addresses)
         and not any(re.search(f"[{PLAIN}-]", chr(int(x, 16))) for text in addresses for x in re.findall("%(..)", text))
     )
 
 
-def check_picture(codes: list[dict]) -> bool:
+def check_picture(codes: object) -> bool:
+    members = {"hex", "kind", "version"}
+    check(isinstance(codes, list) and all(isinstance(code, dict) and set(code) == members for code in codes), "a code")
     keys = [(code["kind"], code["version"], code["hex"]) for code in codes]
     return (
         1 <= len(keys) <= 64
+        and all(is_text(kind, "[a-z][a-z0-9-]{0,31}") for kind, _, _ in keys)
+        and all(is_text(version, "[0-9a-z][0-9a-z.-]{0,15}") for _, version, _ in keys)
+        and all(is_text(digits, "([0-9a-f]{2}){8,512}") for _, _, digits in keys)
         and keys == sorted(set(keys))
-        and all(set(code) == {"hex", "kind", "version"} for code in codes)
-        and all(re.fullmatch("([0-9a-f]{2}){8,512}", code["hex"]) for code in codes)
-        and all(re.fullmatch("[a-z][a-z0-9-]{0,31}", code["kind"]) for code in codes)
-        and all(re.fullmatch("[0-9a-z][0-9a-z.-]{0,15}", code["version"]) for code in codes)
     )
 
 
@@ -235,7 +266,7 @@ def check_openings(data: bytes, leaves: list[bytes]) -> dict[str, int]:
         opening = canonical(line)
         check(set(opening) == {"entry", "index", "leaf", "salt"}, "an opening has other members")
         index, entry, salt = opening["index"], b64url(opening["entry"]), b64url(opening["salt"])
-        check(type(index) is int and index < len(leaves), f"leaf {index}: beyond the signed log")
+        check(is_whole(index) and index < len(leaves), f"leaf {index}: beyond the signed log")
         check(not opened or index > opened[-1], f"leaf {index}: the openings are not in the order of the log")
         leaf = sha256(TAG, salt, entry)
         check(len(salt) == 32 and leaf.hex() == opening["leaf"] and leaf == leaves[index], f"leaf {index}: another one")
@@ -251,20 +282,69 @@ def check_openings(data: bytes, leaves: list[bytes]) -> dict[str, int]:
 
 def verify(folder: Path, now: datetime) -> dict[str, object]:
     """Section 7: the whole folder."""
-    state = json.loads((folder / "state.json").read_bytes())
-    size, root, signed_at = read_checkpoint((folder / "checkpoint").read_bytes(), state["key"])
-    check(state["key"].split("+")[0] == state["origin"], "state.json names another origin than its key")
+    state = json_object(file_of(folder, "state.json"))
+    check(type(state.get("v")) is int and state["v"] == 1, "state.json is of another version")
+    check(is_whole(state.get("tree_size")) and isinstance(state.get("source"), str), "state.json: tree_size or source")
+    read_time(state.get("synced_at"))
+    check(read_key(state.get("key"))[0] == state.get("origin"), "state.json names another origin than its key")
+    origin, size, root, signed_at = read_checkpoint(file_of(folder, "checkpoint"), state["key"])
+    check(origin == state["origin"], "checkpoint: another origin")
     check(size >= state["tree_size"], "rollback: a larger log was accepted before")
     check(timedelta(minutes=-10) <= now - signed_at <= timedelta(hours=48), "stale")
-    counts = check_openings((folder / "openings.ndjson").read_bytes(), read_leaves(folder, size, root))
+    counts = check_openings(file_of(folder, "openings.ndjson"), read_leaves(folder, size, root))
     return {"tree_size": size, "root": root.hex(), "entries": counts}
 
 
+# --- section 6: receipts -----------------------------------------------------------------------------------------
+
+MEMBERS = ["v", "origin", "key", "number", "entry", "salt", "leaf", "index", "tree_size", "proof", "checkpoint"]
+
+
+def verify_receipt(data: bytes, key: str | None = None) -> dict[str, object]:
+    """Section 6, its checks in their order."""
+    receipt = json_object(data)
+    check(list(receipt) == MEMBERS and type(receipt["v"]) is int and receipt["v"] == 1, "format: other members")
+    texts = [receipt[name] for name in (*MEMBERS[1:7], "checkpoint")]
+    check(all(is_text(text, "[^\ud800-\udfff]*") for text in texts), "format: a text is none, or a surrogate alone")
+    check(is_whole(receipt["index"]) and is_whole(receipt["tree_size"]), "format: index or tree_size")
+    proof = receipt["proof"]
+    check(isinstance(proof, list) and len(proof) <= 64, "format: the proof is no list of at most 64")
+    check(all(is_text(step, "[0-9a-f]{64}") for step in [receipt["leaf"], *proof]), "format: a hash")
+    entry, salt = b64url(receipt["entry"]), b64url(receipt["salt"])
+    check(len(salt) == 32 and json.dumps(receipt, indent=2).encode() + b"\n" == data, "format: another spelling")
+    name = read_key(receipt["key"])[0]
+    check(key in (None, receipt["key"]), "key: another one than was expected")
+    origin, size, root, _ = read_checkpoint(receipt["checkpoint"].encode(), receipt["key"], lines_max=1)
+    check(receipt["origin"] == name == origin, "origin: not the same in receipt, key and checkpoint")
+    check(receipt["tree_size"] == size, "tree-size: not that of the checkpoint")
+    said = check_entry(entry, receipt["index"])["payload"]
+    check("pictures" in said, "entry: it is no opt-out")
+    check(said["number"] == receipt["number"], "number: not that of the entry")
+    leaf = sha256(TAG, salt, entry)
+    check(leaf.hex() == receipt["leaf"], "leaf: not the hash of salt and entry")
+    steps = [bytes.fromhex(step) for step in proof]
+    check(root_of_path(receipt["index"], size, sha256(b"\x00", leaf), steps) == root, "inclusion-proof: another root")
+    return {"number": receipt["number"], "index": receipt["index"], "tree_size": size}
+
+
+def root_of_path(index: int, size: int, leaf: bytes, path: list[bytes]) -> bytes | None:
+    """RFC 6962 2.1.1 read backwards: the root of a tree in which this path leads up from this leaf. None: no path."""
+    if index >= size or (size == 1) != (not path):
+        return None
+    if not path:
+        return leaf
+    is_left = index < (split := largest_power_below(size))
+    below = root_of_path(index if is_left else index - split, split if is_left else size - split, leaf, path[:-1])
+    return below and (sha256(b"\x01", below, path[-1]) if is_left else sha256(b"\x01", path[-1], below))
+
+
 if __name__ == "__main__":
+    path, given = Path(sys.argv[1]), sys.argv[2:]
     try:
-        print(
-            json.dumps(verify(Path(sys.argv[1]), datetime.fromisoformat((sys.argv[2:] or [str(datetime.now(UTC))])[0])))
-        )
+        if path.is_file():
+            print(json.dumps(verify_receipt(path.read_bytes(), *given)))
+        else:
+            print(json.dumps(verify(path, read_time(given[0]) if given else datetime.now(UTC))))
     except RefusedError as refused:
         print(refused, file=sys.stderr)
         sys.exit(4)

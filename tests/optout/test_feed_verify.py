@@ -193,6 +193,10 @@ def _resigned(feed: Path) -> None:
     (feed / "checkpoint").write_bytes(SigningKey(name, bytes(32)).sign(text))
 
 
+def _appended(name: str, text: str) -> Callable[[Path], None]:
+    return lambda feed: (feed / name).write_bytes((feed / name).read_bytes() + text.encode()) and None
+
+
 def _size_changed(feed: Path) -> None:
     (feed / "checkpoint").write_text((feed / "checkpoint").read_text().replace("\n261\n", "\n260\n"))
 
@@ -251,6 +255,9 @@ TAMPERINGS = {
     "opening beyond the log": (_lines(_added_beyond), "leaf 261: "),
     "another opening for an erased leaf": (_lines(_erased_kept), "leaf 9: "),
     "opening replaced by a blank": (_lines(lambda lines: [*lines[:5], b"{}\n", *lines[6:]]), "leaf 5: "),
+    "empty line between openings": (_lines(lambda lines: [*lines[:5], b"\n", *lines[5:]]), "leaf 5: "),
+    "malformed signature line of a stranger": (_appended("checkpoint", "\u2014 stranger AAAA\n"), "malformed"),
+    "one leaf too many": (_appended("tile/entries/001.p/5", "\0 " + 32 * "x"), "tile/entries/001.p/5"),
     "openings cut off": (_lines(lambda lines: [*lines[:-1], lines[-1][:50]]), "leaf 260: "),
 }
 
