@@ -11,22 +11,20 @@ disk.
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import subprocess
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+import honour_commands
 import honour_made
 import index_codes
 import measuring
 import numpy as np
 import numpy.typing as npt
+from honour_commands import reached
 
 from checker.fingerprint.cosine import turned_bits
 from checker.index import turned
@@ -36,13 +34,11 @@ from checker.optout.honour import OptOutTable, read_table
 from checker.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-HIBS = (sys.executable, "-m", "checker")
-SECTIONS = ("memory", "single", "rows", "tars")
+SECTIONS = ("memory", "single", "rows", "codes", "tars")
 ASKED_ONE_BY_ONE, ASKED_TOGETHER = 2_000, 1 << 18
 DELTA = 1_000
-PHOTOS_A_TAR, TARS, TARS_FEW = 150, 10, 1
-"""Memory is compared between `TARS_FEW` and all of them."""
-P99_MS, ROWS_A_SECOND, SPEED_SHARE, MEMORY_SHARE = 5.0, 200_000, 0.9, 1.2
+PHOTOS_A_TAR = 150
+P99_MS, ROWS_A_SECOND = 5.0, 200_000
 Codes = npt.NDArray[np.uint8]
 Rows = list[list[str]]
 
@@ -88,7 +84,7 @@ def single_table(table: OptOutTable, asked: npt.NDArray[np.uint64]) -> str:
         p99 = with_kernels(name, ask)
         if p99 is not None:
             p50 = float(np.percentile(took, 50))
-            rows.append([name, f"{p50:.2f}", f"{p99:.2f}", f"{max(took):.2f}", f"{P99_MS:g}", _reached(p99 < P99_MS)])
+            rows.append([name, f"{p50:.2f}", f"{p99:.2f}", f"{max(took):.2f}", f"{P99_MS:g}", reached(p99 < P99_MS)])
     return measuring.table(("kernels", "p50 ms", "p99 ms", "most ms", "goal p99", "reached"), rows)
 
 
@@ -108,71 +104,8 @@ def rows_table(tables: dict[str, OptOutTable], asked: npt.NDArray[np.uint64]) ->
             speed = with_kernels(name, ask)
             if speed is not None:
                 goal = f"{ROWS_A_SECOND:,}"
-                rows.append([what, name, f"{count:,}", f"{speed:,.0f}", goal, _reached(speed >= ROWS_A_SECOND)])
+                rows.append([what, name, f"{count:,}", f"{speed:,.0f}", goal, reached(speed >= ROWS_A_SECOND)])
     return measuring.table(("entries", "kernels", "rows", "rows a second and core", "goal", "reached"), rows)
-
-
-def tars_table(feed: Path, photos: list[Path]) -> str:
-    """The command over tars of real photos, beside fingerprinting alone. Processor time, since machines are shared."""
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        tars = [str(_tar(folder / f"{number:05}.tar", photos)) for number in range(TARS)]
-        one = str(_tar(folder / "one.tar", photos[:1]))
-        honour, coding = ("honour", "--feed", str(feed), "--dry-run"), ("fingerprint", "--out")
-        start, few, honoured = (_run(*honour, *some) for some in ([one], tars[:TARS_FEW], tars))
-        coding_start, coded = (_run(*coding, str(folder / name), *some) for name, some in (("a", [one]), ("b", tars)))
-    pictures = TARS * len(photos)
-    alone, beside = (
-        pictures / (all_in.cpu_s - begin.cpu_s) for all_in, begin in ((coded, coding_start), (honoured, start))
-    )
-    share, memory = beside / alone, honoured.peak_bytes / few.peak_bytes
-    rows = [
-        ["fingerprint, pictures a second", f"{alone:.0f}", "", ""],
-        ["honour, without reading the feed", f"{beside:.0f}", "", ""],
-        ["share of fingerprint", f"{share:.2f}", f"{SPEED_SHARE}", _reached(share >= SPEED_SHARE)],
-        ["reading and proving the feed, s", f"{start.cpu_s:.1f}", "", ""],
-        [f"peak memory at {TARS_FEW * len(photos):,} pictures, MB", f"{few.peak_bytes / 1e6:.0f}", "", ""],
-        [f"peak memory at {pictures:,} pictures, MB", f"{honoured.peak_bytes / 1e6:.0f}", "", ""],
-        ["the second by the first", f"{memory:.2f}", f"{MEMORY_SHARE}", _reached(memory <= MEMORY_SHARE)],
-    ]
-    return measuring.table((f"{pictures:,} pictures in tars", "measured", "goal", "reached"), rows)
-
-
-def _tar(path: Path, photos: list[Path]) -> Path:
-    with tarfile.open(path, "w") as file:
-        for number, photo in enumerate(photos):
-            member, body = tarfile.TarInfo(f"{number:06}.jpg"), photo.read_bytes()
-            member.size = len(body)
-            file.addfile(member, io.BytesIO(body))
-    return path
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """What a command cost."""
-
-    cpu_s: float
-    """Its own and its workers'."""
-    peak_bytes: int
-    """Most resident in one process."""
-
-
-def _run(*arguments: str) -> Run:
-    """Run a command; 1 is how it ends when some rows were not checked."""
-    command = [*HIBS, *arguments]
-    environment = {**os.environ, "HIBS_ROBUST": "off", "HIBS_DECODE_WORKERS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}: {errors.decode()}")
-    return Run(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
-
-
-def _reached(reached: bool) -> str:
-    return "yes" if reached else "no"
 
 
 def memory_table(feed: Path) -> str:
@@ -223,18 +156,20 @@ def main() -> None:
     print(measuring.heading("Honouring opt-outs", facts), flush=True)
     if "memory" in given.only:
         print(f"## Memory\n\n{memory_table(feeds[f'{given.entries:,}'])}\n", flush=True)
-    if set(given.only) & {"single", "rows"}:
+    asked = (
+        questions(photos, np.asarray(stored), ASKED_TOGETHER) if {*given.only} & {"single", "rows", "codes"} else None
+    )
+    if asked is not None and {*given.only} & {"single", "rows"}:
         tables = {name: read_table(feed, Settings()) for name, feed in feeds.items()}
-        asked = questions(photos, np.asarray(stored), ASKED_TOGETHER)
         if "single" in given.only:
             print(f"## One decision\n\n{single_table(tables[f'{given.entries:,}'], asked)}\n", flush=True)
         if "rows" in given.only:
             print(f"## Rows with codes\n\n{rows_table(tables, asked)}\n", flush=True)
+    if asked is not None and "codes" in given.only:
+        print(f"## The command over codes\n\n{honour_commands.codes_table(feeds, asked)}\n", flush=True)
     if "tars" in given.only:
-        print(
-            f"## Tars of photos\n\n{tars_table(feeds[f'{given.entries:,}'], measuring.spread(photos, PHOTOS_A_TAR))}\n",
-            flush=True,
-        )
+        tars = honour_commands.tars_table(feeds, measuring.spread(photos, PHOTOS_A_TAR))
+        print(f"## The command over tars of photos\n\n{tars}\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,8 @@ def printable(text: str) -> str:
 
     Captions and addresses come from strangers; an escape sequence among them could rewrite what a terminal shows.
     """
+    if text.isprintable():
+        return text  # nearly every line of a run over a million rows
     return "".join(c if c.isprintable() or c == "\n" else f"\\u{ord(c):04x}" for c in text)
 
 

@@ -58,22 +58,20 @@ class _Teller:
         progress.show(str(part.path), self.rows)
         place = f"{coded.sample.path} row {coded.sample.row}"
         if coded.sample.trouble is not None:
-            self.failed += 1
             say(one_line(f"{place}: {coded.sample.trouble}"))
         for found in coded.pictures:
             if isinstance(found.picture, Unreadable):
-                self.failed += 1
                 say(one_line(f"{place} ({found.name}): {found.picture.detail}"))
 
     def part(self, part: Part, done: CodedPart, *, as_json: bool) -> None:
         """One part more."""
         self.kept += not done.made
         about = done.about
-        if not done.made and about.pictures < about.rows:
-            self.failed += 1  # it said which rows when it was made; that some are not coded is still so
+        self.failed += about.unreadable  # also of codes that were there: which ones was said when they were made
         if as_json:
             told = {"path": str(part.path), "made": done.made, "rows": about.rows, "pictures": about.pictures}
-            answer_json({**told, "sha256": about.sha256})
+            answer_json({**told, "unreadable": about.unreadable, "sha256": about.sha256})
             return
         word = "made" if done.made else "was there"
-        answer(one_line(f"{part.path}: {about.rows:,} rows, {about.pictures:,} pictures, {word}"))
+        unreadable = f", {about.unreadable:,} unreadable" if about.unreadable else ""
+        answer(one_line(f"{part.path}: {about.rows:,} rows, {about.pictures:,} pictures{unreadable}, {word}"))

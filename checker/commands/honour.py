@@ -175,6 +175,8 @@ def _row_line(row: dict[str, Any]) -> str:
     if row["row"] is not None:
         place += f" row {row['row']}" + (f" ({row['key']})" if row["key"] else "")
     line = f"{place}  {row['hibs_decision']}  {row['hibs_reason']}"
+    if row["detail"] is not None:
+        return f"{line}: {row['detail']}"
     if row["hibs_entry"] is None:
         return line
     if row["hibs_distance_bits"] is None:

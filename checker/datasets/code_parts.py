@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,13 +71,13 @@ def code_part(part: Part, folder: Path, coder: Coder, *, each: Each) -> CodedPar
 
 
 def _write(part: Part, stamp: str, made: str, coder: Coder, writer: pq.ParquetWriter, each: Each) -> AboutPart:
-    folder, rows, pictures = FolderDigest(), 0, 0
+    folder, rows, counts = FolderDigest(), 0, Counter[object]()
     held: list[dict[str, object]] = []
     for coded in coder.code(read_part(part, coder.settings)):
         each(coded)
         rows += 1
         for row in _rows_of(part, coded):
-            pictures += row.get("sha256") is not None
+            counts[row["status"]] += 1
             held.append(row)
         if part.kind is PartKind.FOLDER:
             of_file = coded.pictures[0].sha256 if coded.pictures else None
@@ -86,7 +87,8 @@ def _write(part: Part, stamp: str, made: str, coder: Coder, writer: pq.ParquetWr
             held.clear()
     writer.write_batch(pa.RecordBatch.from_pylist(held, SCHEMA))
     size, digest = (0, folder.hex()) if part.kind is PartKind.FOLDER else size_and_digest(part)
-    return AboutPart(part.name, stamp, made, digest, size, rows, pictures)
+    pictures = counts["ok"] + counts["too-plain"]
+    return AboutPart(part.name, stamp, made, digest, size, rows, pictures, counts["unreadable"])
 
 
 def _rows_of(part: Part, coded: CodedSample) -> Iterator[dict[str, object]]:

@@ -23,7 +23,8 @@ from checker.datasets.tables import TABLE_ERRORS, open_table
 from checker.errors import InputError
 from checker.model import Picture
 
-VERSION = 1
+VERSION = 2
+"""1: only the first of several columns with pictures was looked at."""
 METADATA = b"hibs_codes"
 SCHEMA = pa.schema(
     [
@@ -59,7 +60,9 @@ class AboutPart:
     part_bytes: int
     rows: int
     pictures: int
-    """With a code. None: the part has addresses alone, and its codes say nothing."""
+    """With a code, or too plain for one. None: the part has addresses alone, and its codes say nothing."""
+    unreadable: int
+    """Pictures and rows that could not be read."""
 
     def to_metadata(self) -> dict[bytes, bytes]:
         """For the Parquet file."""

@@ -45,6 +45,10 @@ _NAMES = {
     "image": ("jpg", "jpeg", "png", "webp", "gif", "image", "img", "picture", "photo", "image_bytes", "bytes"),
 }
 """Of several columns the first one counts."""
+_PICTURE_NAME = re.compile(
+    r"(?:.*_)?(?:jpe?g|png|webp|gif|image|img|picture|photo)s?(?:_?\d{1,4})?", re.ASCII | re.DOTALL
+)
+"""One of several in a row."""
 _URL_CHARACTERS_MAX = 2_048
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -97,6 +101,15 @@ def match_columns(names: Iterable[str], named: Named = NOTHING_NAMED) -> Columns
         if chosen is not None:
             found[role] = spelled.get(_plain(chosen))
     return Columns(**found)
+
+
+def picture_names(names: Iterable[str]) -> tuple[str, ...]:
+    """Every column that is named as one of pictures, in order: a row may have several ("image", "edited_image").
+
+    >>> picture_names(["url", "Image", "edited_image", "image_2", "image_hash", "images"])
+    ('Image', 'edited_image', 'image_2', 'images')
+    """
+    return tuple(name for name in names if _plain(name) in _NAMES["image"] or _PICTURE_NAME.fullmatch(_plain(name)))
 
 
 def _plain(name: str) -> str:

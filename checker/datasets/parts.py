@@ -125,9 +125,11 @@ def _of_folder(folder: Path, named: Named, *, prefix: str) -> Iterator[Part]:
 
 
 def _archive(kind: PartKind, path: Path, name: str, named: Named) -> Part:
+    stem = _stem(path)
+    if kind is PartKind.TABLE:
+        return Part(kind, path, name, named, stats=_stats_of(stem))
     if kind is not PartKind.TAR:
         return Part(kind, path, name, named)
-    stem = _stem(path)
     table = next((stem.with_name(stem.name + end) for end in TABLES if stem.with_name(stem.name + end).is_file()), None)
     of_shard = table if table is not None and is_shard_table(table) else None
     return Part(kind, path, name, named, table=of_shard, stats=_stats_of(stem))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -14,8 +15,8 @@ import pyarrow.parquet as pq
 
 from checker.datasets.columns import KEY_CHARACTERS_MAX, Columns, address_text, match_columns, sha256_of, text_of
 from checker.datasets.parts import Part
-from checker.datasets.samples import Found, Sample, nothing_there, rest_of
-from checker.datasets.tables import TABLE_ERRORS, columns_of, open_table, read_rows, refuse_bomb
+from checker.datasets.samples import SAMPLE_BYTES_MAX, SAMPLE_PICTURES_MAX, Found, Sample, rest_of
+from checker.datasets.tables import TABLE_ERRORS, columns_of, open_table, pictures_of, read_rows, refuse_bomb
 from checker.model import Unreadable, UnreadableReason
 from checker.settings import Settings
 
@@ -32,42 +33,70 @@ def read_table(part: Part, settings: Settings) -> Iterator[Sample]:
     try:
         with open_table(part.path) as table:
             columns = columns_of(table, part.named)
+            pictures = pictures_of(table, part.named)
             refuse_bomb(part.path, table)
-            if columns.image is None and columns.url is None:
+            if not pictures and columns.url is None:
                 names = ", ".join(name[:40] for name in table.schema_arrow.names[:12])
                 detail = (
                     f"none of its columns holds pictures, addresses or codes ({names}); name one with --image-column"
                 )
                 yield from (Sample(row, part.path, trouble=detail) for row in range(table.metadata.num_rows))
                 return
-            for row_no, row in read_rows(table, start=0, columns=columns):
-                yield _sample(part, row_no, row, columns, settings)
+            columns = replace(columns, image=None)
+            for row_no, row in read_rows(table, start=0, columns=columns, pictures=pictures):
+                yield _sample(part, row_no, row, columns, pictures, settings)
     except TABLE_ERRORS as error:
         yield rest_of(part, row_no + 1, error)
 
 
-def _sample(part: Part, row_no: int, row: Mapping[str, object], columns: Columns, settings: Settings) -> Sample:
-    found: tuple[Found, ...] = ()
-    if columns.image is not None:
-        found = (Found(columns.image, _body(row.get(columns.image), columns.image, settings)),)
+def _sample(
+    part: Part,
+    row_no: int,
+    row: Mapping[str, object],
+    columns: Columns,
+    pictures: Sequence[str],
+    settings: Settings,
+) -> Sample:
+    cells = [(name, cell) for name in pictures for cell in _cells(row.get(name))]
+    key = text_of(row.get(columns.key or ""), characters_max=KEY_CHARACTERS_MAX)
+    if len(cells) > SAMPLE_PICTURES_MAX or sum(len(_bytes(cell)) for _, cell in cells) > SAMPLE_BYTES_MAX:
+        detail = f"the row has more than {SAMPLE_PICTURES_MAX} pictures or {SAMPLE_BYTES_MAX} bytes of them"
+        return Sample(row_no, part.path, key=key, trouble=f"{detail}; cut it into several")
+    # A row of which no picture is there may still tell its address or digest; one of several that is not, is missed.
+    some = any(_bytes(cell) for _, cell in cells)
+    found = tuple(Found(name, *_body(cell, name, settings)) for name, cell in cells) if some else ()
     return Sample(
         row_no,
         part.path,
-        key=text_of(row.get(columns.key or ""), characters_max=KEY_CHARACTERS_MAX),
+        key=key,
         url=address_text(row, columns),
         sha256=sha256_of(row.get(columns.sha256 or "")) if not found else None,
         found=found,
     )
 
 
-def _body(cell: object, column: str, settings: Settings) -> bytes | Unreadable:
-    if isinstance(cell, Mapping):  # Hugging Face: bytes, or only the path that they once had
+def _cells(value: object) -> list[object]:
+    """The pictures in a cell, which may hold a list of them. A cell that is empty has none."""
+    cells = value if isinstance(value, list) else [value]
+    return [cell for cell in cells if cell is not None and cell != {"bytes": None, "path": None}]
+
+
+def _bytes(cell: object) -> bytes:
+    """Hugging Face has a struct: bytes, or only the path that they once had. Empty: there is no picture."""
+    if isinstance(cell, Mapping):
         cell = cell.get("bytes")
-    if not isinstance(cell, bytes) or not cell:
-        return nothing_there(f"the row has no picture in the column {column}")
-    if len(cell) > settings.picture_bytes_max:
-        return Unreadable(UnreadableReason.TOO_LARGE, "it is larger than a picture may be (HIBS_PICTURE_BYTES_MAX)")
-    return cell
+    return cell if isinstance(cell, bytes) else b""
+
+
+def _body(cell: object, column: str, settings: Settings) -> tuple[bytes | Unreadable, bool]:
+    """A picture, and whether there is anything at all."""
+    body = _bytes(cell)
+    if not body:
+        return Unreadable(UnreadableReason.EMPTY, f"the row has no picture in the column {column}"), False
+    if len(body) > settings.picture_bytes_max:
+        detail = "it is larger than a picture may be (HIBS_PICTURE_BYTES_MAX)"
+        return Unreadable(UnreadableReason.TOO_LARGE, detail), True
+    return body, True
 
 
 def copy_table(path: Path, target: IO[bytes], mask: Callable[[int, pa.RecordBatch], npt.NDArray[np.bool_]]) -> int:

@@ -18,15 +18,20 @@ from typing import IO, cast
 from checker.datasets.bounded import READ_ERRORS, BoundedFile
 from checker.datasets.columns import KEY_CHARACTERS_MAX, address_text, downloaded, match_columns, sha256_of, text_of
 from checker.datasets.parts import Part
-from checker.datasets.samples import PICTURES, Found, Sample, nothing_there, rest_of
+from checker.datasets.samples import (
+    PICTURES,
+    SAMPLE_BYTES_MAX,
+    SAMPLE_PICTURES_MAX,
+    Found,
+    Sample,
+    nothing_there,
+    rest_of,
+)
 from checker.datasets.tables import TABLE_ERRORS, open_table, read_rows
 from checker.datasets.tar_members import DOCUMENT_BYTES_MAX, STEM, body_of, is_file, members_of, read_document
 from checker.model import Unreadable, UnreadableReason
 from checker.settings import Settings
 
-_SAMPLE_MEMBERS_MAX = 64
-_SAMPLE_BYTES_MAX = 64 * 2**20
-"""Of the pictures of one sample, which lie in memory together. A larger sample is a row that was not checked."""
 _TABLE_ROWS_MAX = 200_000
 """Of img2dataset's table, held in memory. It writes 10,000 a shard; of more the first ones are used."""
 _COPY_BYTES = 2**20
@@ -103,7 +108,7 @@ def _take(
     name = member.name.rpartition("/")[2]
     suffix = f".{name.rpartition('.')[2].lower()}" if "." in name else ""
     if suffix in PICTURES:
-        if building.members > _SAMPLE_MEMBERS_MAX or building.bytes > _SAMPLE_BYTES_MAX:
+        if building.members > SAMPLE_PICTURES_MAX or building.bytes > SAMPLE_BYTES_MAX:
             return  # `_sample` says so
         body = _picture(tar, opened, member, settings)
         building.bytes += len(body) if isinstance(body, bytes) else 0
@@ -124,8 +129,8 @@ def _picture(
 
 def _sample(part: Part, building: _Building, told: _Table) -> Sample:
     key = building.key[:KEY_CHARACTERS_MAX]
-    if building.members > _SAMPLE_MEMBERS_MAX or building.bytes > _SAMPLE_BYTES_MAX:
-        detail = f"the sample has more than {_SAMPLE_MEMBERS_MAX} members or {_SAMPLE_BYTES_MAX} bytes of pictures"
+    if building.members > SAMPLE_PICTURES_MAX or building.bytes > SAMPLE_BYTES_MAX:
+        detail = f"the sample has more than {SAMPLE_PICTURES_MAX} members or {SAMPLE_BYTES_MAX} bytes of pictures"
         return Sample(building.row, part.path, key=key, trouble=f"{detail}; cut it into several")
     document = building.document
     if document is None:

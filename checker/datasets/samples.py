@@ -22,6 +22,9 @@ from checker.settings import Settings
 PICTURES = PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES
 COMPANIONS = (".json", ".txt", ".caption")
 """What goes with a picture of the same name, as img2dataset writes it."""
+SAMPLE_PICTURES_MAX = 64
+SAMPLE_BYTES_MAX = 64 * 2**20
+"""Of the pictures of one row, which lie in memory together. A larger row is one that was not checked."""
 
 
 @dataclass(frozen=True, slots=True)

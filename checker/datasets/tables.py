@@ -5,7 +5,7 @@ Only the columns that are used are read: files of LAION have millions of rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from checker.datasets.columns import Columns, Named, match_columns
+from checker.datasets.columns import Columns, Named, match_columns, picture_names
+from checker.datasets.tar_members import read_document
 
 _ROWS_AT_ONCE, _PICTURES_AT_ONCE = 1_024, 16
 _CHUNK_BYTES_MAX = 2**30
@@ -27,9 +28,17 @@ def open_table(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, pre_buffer=False, buffer_size=2**16)
 
 
-def read_rows(table: pq.ParquetFile, *, start: int, columns: Columns) -> Iterator[tuple[int, dict[str, object]]]:
-    """Number and values of every row from `start` on. Row groups before it are not read."""
-    wanted = [name for name in _wanted(columns) if name in table.schema_arrow.names]
+def read_rows(
+    table: pq.ParquetFile, *, start: int, columns: Columns, pictures: Sequence[str] = ()
+) -> Iterator[tuple[int, dict[str, object]]]:
+    """Number and values of every row from `start` on, also of the columns `pictures`. Row groups before it are not
+    read."""
+    asked = dict.fromkeys([*_wanted(columns), *pictures])
+    names = table.schema_arrow.names
+    wanted = [name for name in asked if name in names]
+    twice = next((name for name in wanted if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"two of its columns are named {twice[:40]!r}")
     groups, row_no, end = [], 0, 0
     for group in range(table.num_row_groups):
         end += table.metadata.row_group(group).num_rows
@@ -37,7 +46,7 @@ def read_rows(table: pq.ParquetFile, *, start: int, columns: Columns) -> Iterato
             groups.append(group)
         else:
             row_no = end
-    rows_at_once = _PICTURES_AT_ONCE if columns.image else _ROWS_AT_ONCE
+    rows_at_once = _PICTURES_AT_ONCE if columns.image or pictures else _ROWS_AT_ONCE
     batches = table.iter_batches(rows_at_once, row_groups=groups, columns=wanted, use_threads=False) if groups else ()
     for batch in batches:
         cells = {name: batch.column(name) for name in batch.schema.names}
@@ -61,12 +70,56 @@ def columns_of(table: pq.ParquetFile, named: Named) -> Columns:
     schema = table.schema_arrow
     columns = match_columns(schema.names, named)
     candidates = [columns.image] if named.image else [match_columns([name]).image for name in schema.names]
-    image = next((name for name in candidates if name and holds_bytes(schema.field(name).type)), None)
+    image = next((name for name in candidates if name and holds_bytes(_type_of(schema, name))), None)
     return replace(columns, image=image)
+
+
+def pictures_of(table: pq.ParquetFile, named: Named) -> tuple[str, ...]:
+    """Every column with pictures: one that was named is the only one, else all that are called so by their names or by
+    Hugging Face's notes. A row may hold a picture and its edited copy, and both are of somebody."""
+    schema = table.schema_arrow
+    if named.image is not None:
+        image = columns_of(table, named).image
+        return () if image is None else (image,)
+    called = {*picture_names(schema.names), *_noted_pictures(schema.metadata)}
+    return tuple(name for name in dict.fromkeys(schema.names) if name in called and _holds_pictures(schema, name))
+
+
+def _noted_pictures(metadata: Mapping[bytes, bytes] | None) -> Iterator[str]:
+    """Columns that `datasets` wrote as pictures, one a row or a list of them; it says so in the file's metadata."""
+    noted = read_document((metadata or {}).get(b"huggingface", b"")) or {}
+    features: Any = noted
+    for name in ("info", "features"):
+        features = features.get(name) if isinstance(features, dict) else None
+    for name, feature in features.items() if isinstance(features, dict) else ():
+        if any(isinstance(one, dict) and one.get("_type") == "Image" for one in (feature, _of_list(feature))):
+            yield name
+
+
+def _of_list(feature: Any) -> object:
+    """What a list is a list of, as `datasets` writes it now, and as its older versions did."""
+    if isinstance(feature, dict):
+        return feature.get("feature")
+    return feature[0] if isinstance(feature, list) and feature else None
+
+
+def _holds_pictures(schema: pa.Schema, name: str) -> bool:
+    kind = _type_of(schema, name)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    # Of paths alone `datasets` and pyarrow may write nulls where the bytes would be.
+    paths = pa.types.is_struct(kind) and any(field.name == "bytes" and pa.types.is_null(field.type) for field in kind)
+    return paths or holds_bytes(kind)
+
+
+def _type_of(schema: pa.Schema, name: str) -> pa.DataType:
+    return schema.field(schema.names.index(name)).type  # a name may stand there twice
 
 
 def holds_bytes(kind: pa.DataType) -> bool:
     """Can a column of this type hold pictures: bytes, or a struct with `bytes`?"""
+    if pa.types.is_dictionary(kind):
+        return holds_bytes(kind.value_type)
     if pa.types.is_struct(kind):
         return any(field.name == "bytes" and holds_bytes(field.type) for field in kind)
     return bool(

@@ -161,7 +161,10 @@ def _header(line: str, named: Named, delimiters: Sequence[str]) -> tuple[str, li
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as error:
+        raise DamagedError(f"its first row cannot be read ({error}); save it with line feeds at the ends") from error
 
 
 def _parsed(lines: Iterator[str | None], delimiter: str) -> Iterator[list[str] | str]:

@@ -41,6 +41,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Answers(list[bool]):
+    """One answer a row of a batch. It is no answer itself: a row of lists of pictures looks like a batch, and a list
+    that holds a no must not count as a yes."""
+
+    def __bool__(self) -> bool:
+        raise InputError(
+            "the filter was asked about a batch, and its list of answers was taken for one answer; with columns that "
+            "hold lists of pictures, give batches (batched=True)"
+        )
+
+
 class OptOutFilter:
     """Decides about pictures, one at a time or in batches.
 
@@ -149,9 +160,9 @@ class OptOutFilter:
             if not is_batch(row, columns):
                 return self._keeps(columns.row(row))
             length = len(row[columns.read[0]])
-            return [one.action is Action.KEEP for one in self._decide_columns(row, columns, length)]
+            return Answers(one.action is Action.KEEP for one in self._decide_columns(row, columns, length))
         if hasattr(row, "schema") and hasattr(row, "num_rows"):
-            return [one == Action.KEEP for one in self.decide_batch(row).column("hibs_decision").to_pylist()]
+            return Answers(one == Action.KEEP for one in self.decide_batch(row).column("hibs_decision").to_pylist())
         raise InputError(f"a row is a mapping or an Arrow batch, not {type(row).__name__}; put the filter elsewhere")
 
     def _keeps(self, row: GivenRow) -> bool:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from checker.datasets.columns import Columns, Named, address_text, match_columns
+from checker.datasets.columns import Columns, Named, address_text, match_columns, picture_names
 from checker.errors import InputError
 from checker.fingerprint import parse_code
 from checker.fingerprint.pictures import OTHER_PICTURE_SUFFIXES, PICTURE_SUFFIXES
@@ -47,6 +47,8 @@ class GivenColumns:
     found: Columns
     code: str | None
     version: str | None
+    more: tuple[str, ...] = ()
+    """Other columns that are named as pictures: a row may hold a picture and its edited copy."""
 
     @classmethod
     def of(cls, names: Sequence[str], named: Named) -> GivenColumns:
@@ -56,7 +58,11 @@ class GivenColumns:
             InputError: none of them says anything that could decide, or one that was named is not there.
         """
         spelled = {name.lower(): name for name in reversed(names)}
-        columns = cls(match_columns(names, named), spelled.get(CODE_COLUMN), spelled.get(VERSION_COLUMN))
+        found = match_columns(names, named)
+        more = () if named.image is not None else tuple(one for one in picture_names(names) if one != found.image)
+        if found.image is None and more:
+            found, more = replace(found, image=more[0]), more[1:]
+        columns = cls(found, spelled.get(CODE_COLUMN), spelled.get(VERSION_COLUMN), more)
         for wanted, there in ((named.url, columns.found.url), (named.image, columns.found.image)):
             if wanted is not None and there is None:
                 raise InputError(f"there is no column {wanted!r} among {_listed(names)}; name another")
@@ -70,15 +76,17 @@ class GivenColumns:
     @property
     def read(self) -> tuple[str, ...]:
         """Names of the columns that are looked at."""
-        return tuple(name for name in (self.found.url, self.found.image, self.code, self.version) if name is not None)
+        names = (self.found.url, self.found.image, self.code, self.version, *self.more)
+        return tuple(name for name in names if name is not None)
 
     def row(self, values: Mapping[str, Any]) -> GivenRow:
         """Read one row."""
-        picture = _picture(values.get(self.found.image)) if self.found.image is not None else None
+        first = [] if self.found.image is None else _pictures(values.get(self.found.image))
+        more = [one for name in self.more for one in _pictures(values.get(name)) if not isinstance(one, _NO_PICTURES)]
         return GivenRow(
             url=address_text(values, self.found),
             code=_code(values.get(self.code or ""), values.get(self.version or "")),
-            pictures=() if self.found.image is None else (picture,),
+            pictures=tuple(_picture(one) for one in [*first, *more]),
         )
 
 
@@ -101,8 +109,9 @@ def read_sample(sample: Mapping[str, Any]) -> GivenRow:
 
 
 def is_batch(values: Mapping[str, Any], columns: GivenColumns) -> bool:
-    """Do the values come as one list a column?"""
-    return all(isinstance(values[name], list) for name in columns.read)
+    """Do the values come as one list a column? A column beside them that is no list tells a row with a list in it."""
+    lists = all(isinstance(values[name], list) for name in columns.read)
+    return lists and not any(isinstance(value, _ONE) for value in values.values())
 
 
 def _code(value: Any, version: Any) -> Fingerprint | None:
@@ -120,6 +129,11 @@ def _code(value: Any, version: Any) -> Fingerprint | None:
         return None
 
 
+def _pictures(value: Any) -> list[Any]:
+    """The pictures in a cell, which may hold a list of them."""
+    return value if isinstance(value, list) and value else [None if isinstance(value, list) else value]
+
+
 def _picture(value: Any) -> Any:
     """The picture in a cell. A path alone is none: what is read is what the dataset holds."""
     if isinstance(value, Mapping):
@@ -133,4 +147,8 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(name[:40]) for name in names[:12])
 
 
+_ONE = (str, bytes, int, float, Mapping, type(None))
+"""What a batch has in no column: there it is a list, or an array of one of the libraries that count."""
+_NO_PICTURES = (str, int, float, type(None))
+"""An address, a count: in a column that only sounds like pictures these are none. In the first they are not checked."""
 _PICTURES = PICTURE_SUFFIXES | OTHER_PICTURE_SUFFIXES

@@ -147,6 +147,29 @@ def test_rows_and_batches_of_datasets_keep_what_may_be_kept_alone(
     assert keeps({"image": np.asarray(decoded[1])}) is True
 
 
+def test_every_picture_of_a_row_counts(make: MakeFilter, chelsea: bytes, coffee: bytes) -> None:
+    keeps = make()
+    assert keeps({"image": coffee, "edited_image": chelsea}) is False
+    assert keeps({"image": coffee, "edited_image": coffee}) is True
+    assert keeps({"before_image": coffee, "after_image": {"bytes": chelsea, "path": None}}) is False
+    assert keeps({"image": [coffee, coffee], "image2": [coffee, chelsea]}) == [True, False]
+    assert keeps({"image": coffee, "edited_image": {"bytes": None, "path": "elsewhere.jpg"}}) is False
+    assert keeps({"image": coffee, "source_image": "https://example.net/", "n_image": 3, "last_image": None}) is True
+    assert make(picture_column="image")({"image": coffee, "edited_image": chelsea}) is True
+    assert keeps(pa.table({"image": [coffee], "edited_image": [chelsea]})) == [False]
+
+
+def test_lists_of_pictures_are_decided_in_batches_and_never_pass_as_one_row(
+    make: MakeFilter, chelsea: bytes, coffee: bytes
+) -> None:
+    keeps = make()
+    assert keeps({"images": [coffee, chelsea], "label": 1}) is False
+    assert keeps({"images": [coffee, coffee], "label": 1}) is True
+    assert keeps({"images": [[coffee], [coffee, chelsea], []], "label": [1, 2, 3]}) == [True, False, False]
+    with pytest.raises(InputError, match=r"its list of answers was taken for one answer.*batched=True"):
+        bool(keeps({"images": [coffee, chelsea]}))
+
+
 def test_samples_of_webdataset_are_kept_when_every_picture_may_be(
     make: MakeFilter, chelsea: bytes, coffee: bytes
 ) -> None:

@@ -93,9 +93,9 @@ def test_a_person_reads_one_line_for_each_file_that_is_not_kept_and_a_sum(feed: 
     told = hibs("honour", source, "--feed", feed, "--dry-run")
     assert told.stdout.splitlines() == [
         f"{source}/cat.jpg  drop  near-entry  entry 0, 0 bits (phash256)",
-        f"{source}/cut-off.jpg  not-checked  unreadable",
-        f"{source}/linked.jpg  not-checked  unreadable",
-        f"{source}/notes.txt  not-checked  no-picture",
+        f"{source}/cut-off.jpg  not-checked  unreadable: the picture is cut off: its end is missing; get a whole copy",
+        f"{source}/linked.jpg  not-checked  unreadable: this is a link; honour what it points to",
+        f"{source}/notes.txt  not-checked  no-picture: this file is not a picture; choose a JPEG, PNG, WebP or GIF",
         f"{source}/white.png  review  plain",
         f"{source}/deep/coins.jpg  drop  near-entry  entry 1, 0 bits (phash256)",
         "8 rows: keep 2, drop 2, review 1, not-checked 3; 5 pictures decoded; feed size 2, 2 opt-outs standing",

@@ -95,7 +95,8 @@ def run(*arguments: object) -> Result:
 
 def test_the_command_prints_a_key_once_and_stores_its_hash_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    made = run("create", "--name", "Data team", "--scopes", "feed,bulk", "--data", data)
+    bulk = ("--purposes", "complaint", "--case-pattern", "AZ-####")
+    made = run("create", "--name", "Data team", "--scopes", "feed,bulk", *bulk, "--data", data)
     assert made.exit_code == 0, made.stderr
     text = made.stdout.strip()
     assert stat.S_IMODE((data / "registry.db").stat().st_mode) == 0o600

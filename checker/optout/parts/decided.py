@@ -61,10 +61,37 @@ class DecidedRow:
         return {**place, **self.decision.to_dict()}
 
 
-def decide_sample(table: OptOutTable, coded: CodedSample, *, in_folder: bool) -> DecidedRow:
-    """Decide about one row."""
+def decide_samples(table: OptOutTable, samples: Sequence[CodedSample], *, in_folder: bool) -> list[DecidedRow]:
+    """Decide about rows. Their codes meet the entries together: that takes a fraction of one by one."""
+    found = [_Asked(picture, None) for coded in samples for picture in coded.pictures]
+    asked = [number for number, one in enumerate(found) if _code_of(one.coded) is not None]
+    codes = b"".join(_code_of(found[number].coded) or b"" for number in asked)
+    decisions = table.decide_codes_many(np.frombuffer(codes, dtype=np.uint64).reshape(-1, PHASH256.bits // 64))
+    for number, decision in zip(asked, decisions, strict=True):
+        found[number] = _Asked(found[number].coded, decision)
+    left = iter(found)
+    return [_decided_row(table, coded, [next(left) for _ in coded.pictures], in_folder) for coded in samples]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A picture, and what its phash256 code alone came to. None: it has none, or several."""
+
+    coded: CodedPicture
+    decision: Decision | None
+
+
+def _code_of(coded: CodedPicture) -> bytes | None:
+    picture = coded.picture
+    if isinstance(picture, Unreadable) or picture.plain:
+        return None
+    codes = [code.bits for code in picture.fingerprints if code.kind == PHASH256]
+    return codes[0] if len(codes) == 1 else None
+
+
+def _decided_row(table: OptOutTable, coded: CodedSample, asked: Sequence[_Asked], in_folder: bool) -> DecidedRow:
     sample = coded.sample
-    decision, detail = _decision(table, coded)
+    decision, detail = _decision(table, coded, asked)
     return DecidedRow(
         path=_text(str(sample.path)) or "",
         row=None if in_folder else sample.row,
@@ -75,28 +102,30 @@ def decide_sample(table: OptOutTable, coded: CodedSample, *, in_folder: bool) ->
     )
 
 
-def _decision(table: OptOutTable, coded: CodedSample) -> tuple[Decision, str | None]:
+def _decision(table: OptOutTable, coded: CodedSample, asked: Sequence[_Asked]) -> tuple[Decision, str | None]:
     by_address = table.decide_address(coded.sample.url) if coded.sample.url else None
     if by_address is not None and by_address.action is Action.DROP:
         return by_address, None
-    decision, detail = _by_picture(table, coded)
+    decision, detail = _by_picture(table, coded, asked)
     if by_address is not None and _RANK[by_address.action] <= _RANK[decision.action]:
         return by_address, None
     return decision, detail
 
 
-def _by_picture(table: OptOutTable, coded: CodedSample) -> tuple[Decision, str | None]:
+def _by_picture(table: OptOutTable, coded: CodedSample, asked: Sequence[_Asked]) -> tuple[Decision, str | None]:
     if coded.sample.trouble is not None:
         return Decision(Action.NOT_CHECKED, Reason.UNREADABLE, table.feed_size), coded.sample.trouble
-    if not coded.pictures:
+    if not asked:
         return Decision(Action.NOT_CHECKED, Reason.NO_PICTURE, table.feed_size), NO_PICTURE
-    decided = [(_of_picture(table, picture), picture) for picture in coded.pictures]
+    decided = [(_of_picture(table, one), one.coded) for one in asked]
     decision, picture = min(decided, key=lambda pair: _RANK[pair[0].action])
     return decision, picture.picture.detail if isinstance(picture.picture, Unreadable) else None
 
 
-def _of_picture(table: OptOutTable, coded: CodedPicture) -> Decision:
-    decision = table.decide_picture(coded.picture, named_as_picture=coded.named_as_picture)
+def _of_picture(table: OptOutTable, asked: _Asked) -> Decision:
+    coded, decision = asked.coded, asked.decision
+    if decision is None or decision.action is Action.DROP:  # few: another code of it may say that it is not the one
+        decision = table.decide_picture(coded.picture, named_as_picture=coded.named_as_picture)
     if decision.action is Action.DROP and coded.with_every_code is not None:
         # Few are dropped, so the costly second code is made only now: it may say that this is another picture.
         again = coded.with_every_code()

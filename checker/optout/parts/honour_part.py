@@ -13,19 +13,21 @@ import pyarrow.compute as pc
 
 from checker.datasets.code_batches import CodeBatch, is_table_of_codes, read_codes
 from checker.datasets.codes import CodesFolder
-from checker.datasets.coding import CodedSample, Coder
+from checker.datasets.coding import CodedPicture, CodedSample, Coder
 from checker.datasets.columns import Columns, downloaded, match_columns
 from checker.datasets.parts import Part, PartKind, stamp_of
 from checker.datasets.reading import FolderDigest, read_part, size_and_digest
 from checker.datasets.samples import rest_of
-from checker.datasets.tables import TABLE_ERRORS, columns_of, open_table, read_rows
+from checker.datasets.tables import TABLE_ERRORS, open_table, pictures_of, read_rows
 from checker.errors import InputError
+from checker.model import Unreadable
 from checker.optout.honour import Action, OptOutTable
 from checker.optout.parts.copies import Copied, copy_part
-from checker.optout.parts.decided import DecidedRow, batch_of, decide_codes, decide_sample
+from checker.optout.parts.decided import batch_of, decide_codes, decide_samples
 from checker.optout.parts.tally import Tally
 
-_ROWS_AT_ONCE = 1_024
+_ROWS_AT_ONCE, _BYTES_AT_ONCE = 1_024, 32 * 2**20
+"""Rows that are decided together. Their pictures may lie in memory until then, for a second code of those dropped."""
 Each = Callable[[pa.RecordBatch], None]
 """Is given every decided row, in order (`decided.SCHEMA`)."""
 
@@ -126,7 +128,7 @@ class _Run:
         try:
             self._from_codes(read_codes(self._part.path, own_rows=True), in_folder=False)
         except TABLE_ERRORS as error:
-            self._give_rows([decide_sample(self._table, _rest(self._part, len(self._kept), error), in_folder=False)])
+            self._give_samples([_rest(self._part, len(self._kept), error)])
 
     def _from_codes(self, batches: Iterator[CodeBatch], *, in_folder: bool) -> None:
         folder = str(self._part.path) if in_folder else None
@@ -143,15 +145,16 @@ class _Run:
 
     def by_picture(self) -> None:
         """From the pictures themselves."""
-        in_folder = self._part.kind is PartKind.FOLDER
-        held: list[DecidedRow] = []
+        held: list[CodedSample] = []
+        held_bytes = 0
         for coded in self._coder.code(read_part(self._part, self._coder.settings)):
             self._count(coded)
-            held.append(decide_sample(self._table, coded, in_folder=in_folder))
-            if len(held) >= _ROWS_AT_ONCE:
-                self._give_rows(held)
-                held = []
-        self._give_rows(held)
+            held.append(coded)
+            held_bytes += sum(_byte_size(picture) for picture in coded.pictures)
+            if len(held) >= _ROWS_AT_ONCE or held_bytes >= _BYTES_AT_ONCE:
+                self._give_samples(held)
+                held, held_bytes = [], 0
+        self._give_samples(held)
 
     def _count(self, coded: CodedSample) -> None:
         for picture in coded.pictures:
@@ -162,7 +165,8 @@ class _Run:
             digest = coded.pictures[0].sha256 if coded.pictures else None
             self.folder.add(coded.sample.path.relative_to(self._part.path).as_posix(), digest)
 
-    def _give_rows(self, rows: list[DecidedRow]) -> None:
+    def _give_samples(self, samples: list[CodedSample]) -> None:
+        rows = decide_samples(self._table, samples, in_folder=self._part.kind is PartKind.FOLDER)
         self._kept.extend(row.decision.action is Action.KEEP for row in rows)
         if rows:
             self._give(batch_of(rows))
@@ -170,6 +174,10 @@ class _Run:
     def _give(self, batch: pa.RecordBatch) -> None:
         self.tally.add(batch)
         self._each(batch)
+
+
+def _byte_size(coded: CodedPicture) -> int:
+    return 0 if isinstance(coded.picture, Unreadable) else coded.picture.byte_size
 
 
 def _rest(part: Part, row: int, error: BaseException) -> CodedSample:
@@ -186,7 +194,7 @@ def _is_of_codes(part: Part) -> bool:
         return False
     try:
         with open_table(part.path) as table:
-            return columns_of(table, part.named).image is None
+            return not pictures_of(table, part.named)
     except TABLE_ERRORS:
         return False
 

@@ -64,7 +64,10 @@ class Tally:
     def _of_domain(self, domain: str) -> Counter[str]:
         if domain not in self.domains and len(self.domains) >= DOMAINS_MAX:
             domain = _OTHERS
-        return self.domains.setdefault(domain, Counter())
+        counts = self.domains.get(domain)
+        if counts is None:  # not `setdefault`: it would make a Counter for each of a million rows
+            counts = self.domains[domain] = Counter()
+        return counts
 
     def merge(self, other: Tally) -> None:
         """Count another part in."""
