@@ -1,0 +1,138 @@
+"""What a run over a case has answered so far, so that the same command goes on after a crash.
+
+One line of JSON a row, behind a first line that says which run it is. A line is written whole before the next photo is
+counted; what a kill leaves of a half-written one is cut off, and that one photo is asked about again. The file is for
+its owner alone, and is gone when the case is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from checker.console import one_line
+from checker.errors import DataError, InputError
+
+_SYNC_EVERY_S = 2.0
+"""Written to the disk this often: what a power cut takes at most. A kill of the process takes nothing of it."""
+
+
+class Journal:
+    """The open journal of one run. A context manager; held by one process at a time."""
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        """Open or begin it.
+
+        Args:
+            run: what this run asks. A journal of another question is refused.
+        Raises:
+            InputError: it is the journal of another question, or another process writes it.
+            DataError: it cannot be written.
+        """
+        self._path = path
+        self.answers: dict[int, dict[str, Any]] = {}
+        """By row, from before."""
+        self.began: dict[str, Any] = {}
+        """What was noted when the run first began."""
+        try:
+            self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
+        except OSError as error:
+            raise DataError(f"cannot write {one_line(path)}: {error.strerror}; give another place") from error
+        try:
+            self._hold()
+            self._resume(run)
+        except BaseException:
+            self._file.close()
+            raise
+        self._synced_s = time.monotonic()
+
+    @property
+    def resumed(self) -> bool:
+        """Was there something from before?"""
+        return bool(self.answers)
+
+    def begin(self, run: dict[str, Any], began: dict[str, Any]) -> None:
+        """Note what a new run asks; nothing where it goes on."""
+        if not self.began:
+            self.began = began
+            self._write({"v": 1, "run": run, "began": began})
+
+    def add(self, row: int, answer: dict[str, Any]) -> None:
+        """Keep the answer to one row; the last one of a row counts."""
+        self._write({"row": row, **answer})
+
+    def remove(self) -> None:
+        """The case is written: nothing is to be gone on with."""
+        self._path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _hold(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(
+                f"another run writes {one_line(self._path)}; wait for it, or give another place"
+            ) from error
+
+    def _resume(self, run: dict[str, Any]) -> None:
+        whole = 0
+        for number, line in enumerate(self._file):
+            document = _parse(line)
+            if document is None:
+                break
+            if number == 0:
+                if (document.get("v"), document.get("run")) != (1, run) or not isinstance(document.get("began"), dict):
+                    raise InputError(
+                        f"{one_line(self._path)} is of another run (another list, place, case, purpose, setting or "
+                        "version); give another place, or delete it to begin anew"
+                    )
+                self.began = document["began"]
+            else:
+                self.answers[document.pop("row")] = document
+            whole += len(line)
+        if whole == 0 and self._file.seek(0, os.SEEK_END) and not self._is_ours():
+            raise InputError(f"{one_line(self._path)} is no journal of `hibs check`; give another place")
+        self._file.seek(whole)
+        self._file.truncate()
+
+    def _is_ours(self) -> bool:
+        """Is it the beginning of a first line that was not written to its end?"""
+        self._file.seek(0)
+        return _BEGIN.startswith(self._file.read(len(_BEGIN)))
+
+    def _write(self, document: dict[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
+            self._file.flush()
+            if time.monotonic() - self._synced_s > _SYNC_EVERY_S:
+                os.fsync(self._file.fileno())
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            raise DataError(f"cannot write {one_line(self._path)}: {error.strerror}; make space and go on") from error
+
+
+_BEGIN = b'{"v":1,"run":'
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    """A line that was written whole; None: it was not."""
+    if not line.endswith(b"\n"):
+        return None
+    try:
+        document = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    of_form = isinstance(document, dict) and ("run" in document or type(document.get("row")) is int)
+    return document if of_form else None
