@@ -21,6 +21,7 @@ from api.problems import ProblemError, ProblemKind
 from api.routes.honours import require_key
 from api.schemas.requests import invalid_request
 from api.schemas.told import FEED_KEY, answers
+from checker.audit.entry import Act, Done
 from checker.errors import InputError
 from checker.keys import Scope
 from checker.optout.entry import parse_opening
@@ -107,6 +108,9 @@ async def openings(
     body, end = await run_in_threadpool(_page, service.opt_outs.log, start)
     registry, now = service.opt_outs.registry, service.clock()
     await run_in_threadpool(record_received, registry, holder.name, start=start, end=end, now=now)
+    if body:  # an empty page gives nothing away
+        done = Done(Act.OPENINGS_FETCHED, holder.name, now, subject=f"{start} to {end - 1}", amount=body.count(b"\n"))
+        await run_in_threadpool(service.bulk.audit.record, done, now=now)
     return Response(body, media_type="application/x-ndjson")
 
 

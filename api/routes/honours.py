@@ -25,6 +25,7 @@ from api.schemas.honours import (
 )
 from api.schemas.requests import invalid_request, read_json
 from api.schemas.told import READING_A_BODY, WRITING, answers
+from checker.audit.entry import Act, Done
 from checker.keys import KeyHolder, Scope, verify_key
 from checker.model import utc_text
 from checker.optout.operators import stated_words
@@ -114,6 +115,9 @@ def _keep(service: Service, operator: str, said: HonourIn, now: datetime) -> Sta
         raise ProblemError(ProblemKind.RATE_LIMITED, retry_after_s=max(1, int((midnight - now).total_seconds())))
     statement = Statement(operator=operator, stated_at=now, **said.model_dump())
     kept = add_statement(registry, statement)
+    # Also what was stated before or cannot be: the key was used.
+    done = Done(Act.HONOUR_STATED, operator, now, subject=said.report_digest, amount=said.rows_in)
+    service.bulk.audit.record(done, now=now)
     if HonourIn(**{name: getattr(kept, name) for name in HonourIn.model_fields}) != said:
         raise invalid_request(("report_digest",))
     return kept

@@ -34,13 +34,14 @@ PAD_BYTES = 4096
     response_class=JSONResponse,
     responses=answers(
         ReportTold,
-        *(*WRITING, *READING_A_BODY, *READING_A_PICTURE, ProblemKind.CORPUS_EMPTY),
+        *(*WRITING, *READING_A_BODY, *READING_A_PICTURE, ProblemKind.RATE_LIMITED, ProblemKind.CORPUS_EMPTY),
         text__html={"type": "string"},
     ),
 )
 async def look_up(request: Request, service: ServiceDep) -> Response:
     """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
     require_query(request)
+    left = service.look_up_limit.take(request, now=service.clock())
     await run_in_threadpool(service.catch_up, service.clock())
     async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
@@ -52,8 +53,9 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     if wants_page(request):
         answer = answer_words(report, service.pages.words, now=service.clock(), by_codes=body.is_json)
         page = service.pages.html("answer.html", answer=answer)
-        return HTMLResponse(_padded(page.encode()))
-    return Response(_padded(json.dumps(report_document(report)).encode()), media_type="application/json")
+        return HTMLResponse(_padded(page.encode()), headers=left)
+    document = _padded(json.dumps(report_document(report)).encode())
+    return Response(document, media_type="application/json", headers=left)
 
 
 @router.get(

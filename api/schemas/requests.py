@@ -16,7 +16,7 @@ from api.problems import ProblemError, ProblemKind
 from api.words import words
 from checker.errors import NotACodeError
 from checker.fingerprint import parse_code
-from checker.model import PHASH256, ROBUST_NAME, Fingerprint, Use
+from checker.model import PHASH256, ROBUST_BITS, ROBUST_NAME, Fingerprint, Use
 from checker.optout.entry import USES
 
 DEFAULT_USES = tuple(use for use in Use if use in USES)
@@ -39,15 +39,22 @@ class CodeIn(Strict):
     hex: Annotated[str, Field(max_length=128, description="Hex digits, most significant bit first.")]
 
 
+def _form(version: str, bits: int) -> dict[str, Any]:
+    """What `parse_code` takes, as JSON Schema: told, and checked there."""
+    members = {"version": {"pattern": f"^{version}$"}, "hex": {"pattern": f"^[0-9a-fA-F]{{{bits // 4}}}$"}}
+    return {"properties": members}
+
+
 class CodesIn(Strict):
     """The codes of one picture by kind."""
 
-    phash256: CodeIn
+    phash256: Annotated[CodeIn, Field(json_schema_extra={"allOf": [_form("1", PHASH256.bits)]})]
     sscd512: Annotated[
         CodeIn | None,
         Field(
+            json_schema_extra={"if": {"type": "object"}, "then": _form("1-[0-9a-f]{12}", ROBUST_BITS)},
             description="128 hex digits; its version names the model, as `1-240436cc531e`. Codes of another model "
-            "than the one in use here are never near."
+            "than the one in use here are never near.",
         ),
     ] = None
 
@@ -67,6 +74,14 @@ class PictureIn(Strict):
 class OptOutIn(Strict):
     """An opt-out by codes: either one picture (`codes`) or several (`pictures`)."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["codes"], "properties": {"codes": {"type": "object"}, "pictures": {"maxItems": 0}}},
+                {"required": ["pictures"], "properties": {"codes": {"type": "null"}, "pictures": {"minItems": 1}}},
+            ],
+        }
+    )
     codes: CodesIn | None = None
     pictures: Annotated[tuple[PictureIn, ...], Field(max_length=PICTURES_MAX, strict=False)] = ()
     uses: Annotated[tuple[str, ...], Field(max_length=len(Use), strict=False)] = tuple(

@@ -86,3 +86,38 @@ CREATE TABLE operator_act (
 ) STRICT;
 CREATE INDEX operator_act_by_operator ON operator_act (operator, kind, feed_size)
 """
+
+
+@REGISTRY()
+def m003_audit_and_bulk(db: Database) -> None:
+    """What was done with keys, as a second log; what a key for many look-ups may be used for; the look-ups."""
+    for statement in _THIRD.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+# An entry's text and salt go together; what is in the log of it, when and what kind of act it was stay.
+_THIRD = """
+CREATE TABLE audit (
+    audit_index INTEGER PRIMARY KEY CHECK (audit_index >= 0), at TEXT NOT NULL, act TEXT NOT NULL,
+    commitment BLOB NOT NULL CHECK (length(commitment) = 32), salt BLOB, holder TEXT, purpose TEXT, case_ref TEXT,
+    subject TEXT, amount INTEGER, CHECK ((salt IS NULL) = (holder IS NULL))
+) STRICT;
+CREATE INDEX audit_by_holder ON audit (holder, audit_index);
+CREATE TABLE audit_node (
+    level INTEGER NOT NULL, node_index INTEGER NOT NULL, hash BLOB NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (level, node_index)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bulk_right (
+    key_name TEXT PRIMARY KEY REFERENCES api_key (name), purposes TEXT NOT NULL, case_pattern TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE bulk_job (
+    job_id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE,
+    key_name TEXT NOT NULL REFERENCES api_key (name), purpose TEXT NOT NULL, case_ref TEXT NOT NULL,
+    state TEXT NOT NULL, row_count INTEGER NOT NULL, rows_done INTEGER NOT NULL, rows_found INTEGER NOT NULL,
+    rows_bytes INTEGER NOT NULL, results_bytes INTEGER NOT NULL, coverage TEXT, made_at TEXT NOT NULL,
+    started_at TEXT, ended_at TEXT
+) STRICT;
+CREATE INDEX bulk_job_by_key ON bulk_job (key_name, job_id);
+CREATE INDEX bulk_job_by_state ON bulk_job (state, job_id)
+"""

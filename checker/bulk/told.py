@@ -1,0 +1,201 @@
+"""Answers of a bulk look-up as their holder gets them: NDJSON, CSV or Parquet, made anew at each fetch.
+
+Where a picture was seen is read now, not when the row was answered: what was opted out or taken down since is withheld,
+what was erased is no match any more. Addresses are told only with a second reason (`Reason`), which is written down;
+without one an answer says how many sightings there are and of which source. Cells of a CSV that a spreadsheet would run
+as a formula are told with an apostrophe before them (OWASP, "CSV Injection").
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from checker.handles import Handles
+from checker.lookup import Checker, match_document
+from checker.report import Match, MatchKind, Orientation
+
+PIECE_LINES = 512
+PARQUET_ROWS = 20_000
+PIECE_BYTES = 2**18
+
+
+class Form(StrEnum):
+    """How answers are written."""
+
+    NDJSON = "ndjson"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+class Reason(StrEnum):
+    """Why the addresses of sightings are needed, beside the answer whether a picture was found."""
+
+    WRITE_TO_HOST = "write-to-host"
+    INFORM_PERSON = "inform-person"
+    SECURE_EVIDENCE = "secure-evidence"
+    COUNT_HOSTS = "count-hosts"
+
+
+COLUMNS: dict[str, pa.DataType] = {
+    "row": pa.int64(),
+    "id": pa.string(),
+    "found": pa.bool_(),
+    "kind": pa.string(),
+    "orientation": pa.string(),
+    "phash256": pa.int64(),
+    "sscd512": pa.int64(),
+    "codes_disagree": pa.bool_(),
+    "expected_chance_matches": pa.float64(),
+    "handle": pa.string(),
+    "where": pa.string(),
+    "sightings": pa.int64(),
+    "image_url": pa.string(),
+    "page_url": pa.string(),
+    "source": pa.string(),
+    "first_seen": pa.string(),
+    "last_seen": pa.string(),
+}
+"""Of CSV and Parquet: a line a sighting, or one for a row or a match without any. Empty: it has none."""
+_HIDDEN = ("image_url", "page_url", "caption", "locator")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+class Teller:
+    """Turns kept answers into told ones."""
+
+    def __init__(self, checker: Checker, handles: Handles, *, addresses: bool, now: datetime) -> None:
+        self._checker = checker
+        self._handles = handles
+        self._addresses = addresses
+        self._now = now
+
+    def rows(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+        """One document a row, in the order in which they were sent."""
+        for line in lines:
+            number, name, kept = json.loads(line)
+            matches = [told for one in kept if (told := self._match(one))]
+            found = any(match["kind"] != MatchKind.POSSIBLE for match in matches)
+            yield {"row": number, "id": name, "status": "checked", "found": found, "matches": matches}
+
+    def _match(self, kept: dict[str, Any]) -> dict[str, Any] | None:
+        """A match with what is known of the picture now. None: it was erased since."""
+        handle = self._handles.make(kept["image"], now=self._now)
+        stored: Match | None = self._checker.sightings(handle, now=self._now)
+        if stored is None:
+            return None
+        document = match_document(
+            replace(
+                stored,
+                kind=MatchKind(kept["kind"]),
+                orientation=Orientation(kept["orientation"]),
+                distances=kept["codes"],
+                codes_disagree=kept["codes_disagree"],
+                expected_chance_matches=kept["expected_chance_matches"],
+            )
+        )
+        if not self._addresses:
+            for sighting in document["sightings"]:
+                sighting.update(dict.fromkeys(_HIDDEN))
+        return document
+
+
+def as_ndjson(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """One JSON object a line."""
+    return _pieces(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+
+
+def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
+    """RFC 4180, UTF-8, with a header line."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+
+    def lines() -> Iterator[str]:
+        writer.writerow(COLUMNS)
+        for row in rows:
+            for cells in flat(row):
+                writer.writerow([_cell(cells[name]) for name in COLUMNS])
+            yield text.getvalue()
+            text.seek(0)
+            text.truncate()
+        yield text.getvalue()
+
+    return _pieces(lines())
+
+
+def as_parquet(rows: Iterable[dict[str, Any]], scratch: Path) -> Iterator[bytes]:
+    """The same columns; written to the file `scratch` first, which is deleted when it was told."""
+    schema = pa.schema(list(COLUMNS.items()))
+    scratch.touch(mode=0o600, exist_ok=False)
+    try:
+        with pq.ParquetWriter(scratch, schema, compression="zstd") as writer:
+            batch: list[dict[str, Any]] = []
+            for row in rows:
+                batch += flat(row)
+                if len(batch) >= PARQUET_ROWS:
+                    writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+                    batch = []
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+        with scratch.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def flat(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The lines of a table for one row."""
+    empty: dict[str, Any] = dict.fromkeys(COLUMNS)
+    empty |= {"row": row["row"], "id": row["id"], "found": row["found"]}
+    lines = []
+    for match in row["matches"]:
+        line = empty | {name: match[name] for name in ("kind", "orientation", "codes_disagree", "handle", "where")}
+        line |= match["codes"]
+        line["expected_chance_matches"] = match["expected_chance_matches"]
+        withheld = match.get("withheld")
+        line["sightings"] = withheld["count"] if withheld else len(match["sightings"])
+        for seen in match["sightings"] or [None]:
+            lines.append(line | _seen(seen) if seen else line)
+    return lines or [empty]
+
+
+def _seen(sighting: dict[str, Any]) -> dict[str, Any]:
+    told = {name: sighting[name] for name in ("image_url", "page_url", "first_seen", "last_seen")}
+    return told | {"source": sighting["source"]["name"]}
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _pieces(lines: Iterable[str]) -> Iterator[bytes]:
+    """Lines in pieces that are worth sending."""
+    waiting: list[str] = []
+    size = 0
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
+        if size >= PIECE_BYTES:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
+    if waiting:
+        yield "".join(waiting).encode()
+
+
+FORMS: dict[Form, Callable[[Iterable[dict[str, Any]]], Iterator[bytes]]] = {
+    Form.NDJSON: as_ndjson,
+    Form.CSV: as_csv,
+}
+"""Those that need no file."""

@@ -1,0 +1,142 @@
+"""The worker: takes the oldest job, answers batch after batch, and writes down how far it is after each.
+
+A batch's answers are on the disk before the registry says that they are there. So whoever goes on after a kill finds a
+file of answers that is as long as the registry says or longer; what is longer is cut off and done again, and nothing is
+answered twice or left out. A job that was deleted meanwhile ends at its next batch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from checker.bulk.jobs import FOLDER, RESULTS_FILE, ROWS_FILE, open_private, remove
+from checker.bulk.rows import AskedRow, kept_row
+from checker.bulk.stored import StoredCodes
+from checker.errors import NotACodeError
+from checker.fingerprint.robust import RobustModel
+from checker.handles import Handles
+from checker.index.live import LiveIndex
+from checker.lookup import Checker, report_document
+from checker.model import PHASH256, CodeKind
+from checker.records.folder import DataFolder
+from checker.records.jobs import JobRow, JobState, move_on, next_job
+from checker.records.registry import Registry
+from checker.report import CheckStatus, MatchKind, Report
+from checker.settings import Settings
+
+BATCH, BATCH_LARGE = 2_048, 8_192
+"""Rows between two notes of progress. Batches of long lists are worth loading the compiled loops for (turned.py)."""
+LARGE_FROM = 50_000
+"""Rows of a list that is long."""
+
+
+class Worker:
+    """Answers the jobs of one data folder. One at a time works on a folder; see `__main__`."""
+
+    def __init__(self, data: Path, registry: Registry, settings: Settings, clock: Callable[[], datetime]) -> None:
+        folder = DataFolder.open(data, create=False)
+        self._data = data
+        self._registry = registry
+        self._clock = clock
+        self._handles = Handles.of_folder(data)
+        self._checker = Checker(folder, settings, self._handles)
+        self._index = LiveIndex(data, folder.store, PHASH256)
+        self._stored = StoredCodes(folder, self._index, distance_bits_max=settings.match_distance_bits_max)
+        model = RobustModel.of(settings)
+        self._second: CodeKind | None = model.kind if model else None
+
+    def close(self) -> None:
+        """Let go of the databases."""
+        self._index.close()
+        self._checker.close()
+
+    def work(self, *, ending: Callable[[], bool] = lambda: False) -> int:
+        """Answer jobs until none is left; how many rows were answered.
+
+        Args:
+            ending: asked before each batch.
+        """
+        answered = 0
+        while not ending() and (job := next_job(self._registry)):
+            answered += self._answer(job, ending)
+        return answered
+
+    def _answer(self, job: JobRow, ending: Callable[[], bool]) -> int:
+        folder, before = self._data / FOLDER / job.name, job.rows_done
+        try:
+            with (folder / ROWS_FILE).open("rb") as rows, open_private(folder / RESULTS_FILE) as results:
+                rows.seek(job.rows_bytes)
+                os.ftruncate(results.fileno(), job.results_bytes)
+                job = replace(job, state=JobState.RUNNING, coverage=job.coverage or self._coverage())
+                while job.state is JobState.RUNNING and not ending():
+                    job = self._next_batch(job, rows, results)
+                    if not move_on(self._registry, job, now=self._clock()):
+                        remove(folder)  # somebody deleted it
+                        break
+        except (FileNotFoundError, ValueError, NotACodeError):
+            # Its files are gone or damaged: it cannot be answered, and must not hold up the others. A full disk is
+            # another matter: it ends the worker, and the next one goes on.
+            move_on(self._registry, replace(job, state=JobState.FAILED), now=self._clock())
+        else:
+            if job.state is JobState.DONE:
+                (folder / ROWS_FILE).unlink(missing_ok=True)  # what was asked is not needed any more
+        return job.rows_done - before
+
+    def _next_batch(self, job: JobRow, rows: BinaryIO, results: BinaryIO) -> JobRow:
+        batch = BATCH if job.rows < LARGE_FROM else BATCH_LARGE
+        lines = list(islice(rows, min(batch, job.rows - job.rows_done)))
+        asked = [kept_row(line) for line in lines]
+        if not asked and job.rows_done < job.rows:
+            raise ValueError("the list breaks off")
+        told, found = self._told(asked, job.rows_done)
+        results.write(told)
+        results.flush()
+        os.fsync(results.fileno())
+        done = job.rows_done + len(asked)
+        return replace(
+            job,
+            state=JobState.DONE if done == job.rows else JobState.RUNNING,
+            rows_done=done,
+            rows_found=job.rows_found + found,
+            rows_bytes=job.rows_bytes + sum(map(len, lines)),
+            results_bytes=job.results_bytes + len(told),
+        )
+
+    def _told(self, asked: Sequence[AskedRow], first: int) -> tuple[bytes, int]:
+        """The answers as lines, and how many were found."""
+        self._stored.refresh()
+        near = self._stored.near_any([row.codes[0] for row in asked]) if asked else ()
+        lines, found, now = [], 0, self._clock()
+        for number, (row, is_near) in enumerate(zip(asked, near, strict=True), first + 1):
+            matches: list[dict[str, Any]] = []
+            if is_near or any(code.kind == self._second for code in row.codes):
+                report = self._checker.check_codes(row.codes, now=now)
+                matches = self._kept(report, now)
+                found += any(match.kind is not MatchKind.POSSIBLE for match in report.matches)
+            lines.append(json.dumps([number, row.id, matches], separators=(",", ":")))
+        return "".join(f"{line}\n" for line in lines).encode(), found
+
+    def _kept(self, report: Report, now: datetime) -> list[dict[str, Any]]:
+        """What is kept of the matches: which picture and how sure, and nothing of where it was seen."""
+        return [
+            {
+                "image": self._handles.open(match.handle, now=now),
+                "kind": match.kind.value,
+                "orientation": match.orientation.value,
+                "codes": dict(match.distances),
+                "codes_disagree": match.codes_disagree,
+                "expected_chance_matches": match.expected_chance_matches,
+            }
+            for match in report.matches
+        ]
+
+    def _coverage(self) -> str:
+        empty = Report(CheckStatus.CHECKED, None, self._checker.coverage(), ())
+        return json.dumps(report_document(empty)["coverage"])

@@ -1,0 +1,92 @@
+"""Bulk look-ups over a real server, killed at half: nothing is lost, nothing is told twice."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bulk_lists import NDJSON, PLACE, WHY, codes, lines, make_key, unrelated, until
+from hibs_command import serving
+
+pytest_plugins = ("api_service",)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The worker is a process of its own and goes by the real clock."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def ngo(corpus: Path, now: datetime) -> dict[str, str]:
+    return make_key(corpus, now, "NGO")
+
+
+def ask(address: str, path: str, key: dict[str, str], body: bytes | None = None) -> Any:
+    headers = {**key, **(NDJSON if body else {})}
+    with urllib.request.urlopen(urllib.request.Request(address + path, data=body, headers=headers)) as answer:
+        return answer.read()
+
+
+def workers(data: Path) -> list[int]:
+    """Ids of the processes that answer for this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if b"checker.bulk" in words and bytes(data) in words:
+                found.append(int(entry.name))
+    return found
+
+
+def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_was(
+    corpus: Path, tmp_path: Path, ngo: dict[str, str]
+) -> None:
+    every = [{"id": str(n), "codes": codes("chelsea.jpg") if n % 500 == 0 else unrelated(n)} for n in range(20_000)]
+    with serving(tmp_path, str(corpus)) as address:
+        made = json.loads(ask(address, f"{PLACE}{WHY}", ngo, lines(*every)))
+
+        def told() -> Any:
+            return json.loads(ask(address, made["status"], ngo))
+
+        until(lambda: told()["done"] > 0)
+        for process in workers(corpus):
+            os.kill(process, signal.SIGKILL)
+        half = told()
+        assert 0 < half["done"] < half["rows"], "it was killed on its way"
+        until(lambda: told()["state"] == "done")
+        results = [json.loads(line) for line in ask(address, made["results"], ngo).splitlines()]
+        assert told()["found"] == 40
+    assert [row["row"] for row in results] == list(range(1, 20_001)), "none twice, none left out"
+    assert [int(row["id"]) for row in results if row["found"]] == list(range(0, 20_000, 500))
+
+
+def test_a_killed_service_takes_its_worker_along_and_its_list_waits(
+    corpus: Path, tmp_path: Path, ngo: dict[str, str]
+) -> None:
+    command = [sys.executable, "-P", "-m", "checker", "serve", "--data", str(corpus), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout
+        found = re.search(r"http://127\.0\.0\.1:\d+", process.stdout.readline())
+        assert found
+        every = [{"codes": unrelated(n)} for n in range(10_000)]
+        made = json.loads(ask(found[0], f"{PLACE}{WHY}", ngo, lines(*every)))
+        until(lambda: workers(corpus))
+        process.kill()
+        process.wait()
+    until(lambda: not workers(corpus), seconds=20)
+    with serving(tmp_path, str(corpus)) as address:
+        until(lambda: json.loads(ask(address, made["status"], ngo))["state"] == "done")
+        assert len(ask(address, made["results"], ngo).splitlines()) == 10_000
