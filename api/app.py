@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,22 +17,26 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Lifespan
 
 from api.assets import StaticAssets
 from api.deps import Service, wants_page
 from api.guards import Guards
-from api.limits import DailyQuota, Gate
+from api.limits import BODIES_BYTES_MAX, DECODES_MAX, QUEUE_MAX, DailyQuota, Gate
 from api.pages import Pages
 from api.problems import STATUS, ProblemError, ProblemKind, problem_response
-from api.routes import facts, feed, honours, lookup, optout, pages, private
+from api.proxies import NO_PROXIES, Proxies
+from api.rates import LOOK_UPS, LookUpLimit, Rate
+from api.routes import audit, bulk, facts, feed, honours, lookup, optout, pages, private
 from api.schemas.requests import invalid_request
 from api.words import words
+from checker.bulk.jobs import BulkJobs
+from checker.bulk.keeper import Keeper
 from checker.errors import DataError, EmptyCorpusError, SandboxError
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.handles import KEY_FILE
 from checker.index.kernels import load_compiled
 from checker.index.plan import PIECES_FROM
-from checker.index.upkeep import Upkeep
 from checker.lookup import Checker
 from checker.optout.request import OptOuts
 from checker.settings import Settings
@@ -40,7 +45,7 @@ RETRY_DATA_S = 60
 """Longer than any of our own transactions; a backup tool that holds a database needs about as long."""
 ROUTERS = (
     *(lookup.router, private.router, optout.router, feed.router),
-    *(honours.router, facts.router, pages.router),
+    *(honours.router, bulk.router, audit.router, facts.router, pages.router),
 )
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -57,12 +62,32 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How this process serves, beside the settings of the installation."""
+
+    proxies: Proxies = NO_PROXIES
+    """Whose forwarding headers are believed."""
+    look_ups: Rate = LOOK_UPS
+    """What one network may ask."""
+    workers: int = 1
+    """Processes that answer, this one included: they share what may be read at once."""
+    is_first: bool = True
+    """The one of them that keeps the index built."""
+    count: Callable[[str, int, float], None] | None = None
+    """Told path, status and seconds of every answer."""
+
+
+ALONE = Serving()
+
+
 def create_app(
     folder: Path,
     settings: Settings,
     *,
     clock: Callable[[], datetime] = utc_now,
     allowed_hosts: tuple[str, ...] = (),
+    serving: Serving = ALONE,
 ) -> FastAPI:
     """Open a data folder and answer over it. The databases close when the app shuts down.
 
@@ -72,11 +97,14 @@ def create_app(
         DataError: the folder cannot be used.
         LogBehindError: its log must not go on.
     """
+    settings = replace(settings, decode_workers=max(1, settings.decode_workers // serving.workers))
     decoder = SandboxDecoder(settings)
     checker = Checker.open(folder, settings, decoder=decoder)
     try:
         opt_outs = OptOuts.open(folder, settings, now=clock())
+        bulk_jobs = BulkJobs.open(folder, opt_outs.registry, now=clock())
         secret = (folder / KEY_FILE).read_bytes()  # made by Checker.open
+        look_up_limit = LookUpLimit(folder, serving.look_ups, secret=secret)
     except BaseException:
         checker.close()
         raise
@@ -84,15 +112,43 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as open_ones:
-            for one in (checker, opt_outs, decoder, _keep_searches_fast(checker), private_lists):
+            for one in (checker, opt_outs, decoder, look_up_limit, private_lists):
                 open_ones.callback(one.close)
+            open_ones.callback(_keep_searches_fast(checker, builds=serving.is_first))
+            if serving.is_first:
+                open_ones.callback(Keeper(bulk_jobs, logging.getLogger("uvicorn.error").error, clock).close)
             yield
 
     private_lists = checker.daily_lists()
     daily = (settings.opt_outs_per_day_max, settings.opt_outs_of_all_per_day_max)
     quota = DailyQuota(opt_outs.registry, daily[0], secret=secret, of_all_per_day_max=daily[1])
     quota.forget(clock())
-    app = FastAPI(
+    app = _described(lifespan)
+    app.state.service = Service(
+        checker=checker,
+        opt_outs=opt_outs,
+        decoder=decoder,
+        settings=settings,
+        clock=clock,
+        gate=_gate(serving.workers),
+        opt_out_quota=quota,
+        look_up_limit=look_up_limit,
+        pages=Pages(words(), settings),
+        private=private_lists,
+        bulk=bulk_jobs,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticAssets())
+    _answer_errors(app)
+    # Not add_middleware: that stands inside of the handler of unforeseen errors, whose answers would go unguarded.
+    build = app.build_middleware_stack
+    app.build_middleware_stack = lambda: Guards(build(), allowed_hosts, serving.proxies, serving.count)  # type: ignore[method-assign]
+    return app
+
+
+def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
+    return FastAPI(
         title="Have I Been Scraped",
         summary="Find copies of a photo, say no with a receipt, follow the list of those who did.",
         version=version("haveibeenscraped"),
@@ -103,33 +159,19 @@ def create_app(
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
     )
-    app.state.service = Service(
-        checker=checker,
-        opt_outs=opt_outs,
-        decoder=decoder,
-        settings=settings,
-        clock=clock,
-        gate=Gate(),
-        opt_out_quota=quota,
-        pages=Pages(words(), settings),
-        private=private_lists,
-    )
-    for router in ROUTERS:
-        app.include_router(router)
-    app.mount("/static", StaticAssets())
-    _answer_errors(app)
-    # Not add_middleware: that stands inside of the handler of unforeseen errors, whose answers would go unguarded.
-    build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Guards(build(), allowed_hosts)  # type: ignore[method-assign]
-    return app
 
 
-def _keep_searches_fast(checker: Checker) -> Upkeep:
-    """Keep the index built, and compile the searches of a large one, both beside the answers."""
+def _gate(workers: int) -> Gate:
+    """The share of one process in what all of them may read at once."""
+    return Gate(max(1, DECODES_MAX // workers), max(1, QUEUE_MAX // workers), BODIES_BYTES_MAX // workers)
+
+
+def _keep_searches_fast(checker: Checker, *, builds: bool) -> Callable[[], None]:
+    """Keep the index built, and compile the searches of a large one, both beside the answers; what ends that."""
     if any(state.codes >= PIECES_FROM for _, state in checker.index_states()):
         # Takes seconds the first time; until then searches are slower, and no question waits for it.
         threading.Thread(target=load_compiled, name="kernels", daemon=True).start()
-    return checker.upkeep(logging.getLogger("uvicorn.error").error)
+    return checker.upkeep(logging.getLogger("uvicorn.error").error).close if builds else lambda: None
 
 
 def _answer_errors(app: FastAPI) -> None:

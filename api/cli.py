@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from checker.console import ExitCode, answer, command
+
+if TYPE_CHECKING:
+    from api.metrics import Counters
 
 
 @command
@@ -21,6 +26,14 @@ def serve(
         list[str] | None,
         typer.Option("--allow-host", metavar="NAME", help="A name this service is reached by; may be repeated."),
     ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that answer; one a core is enough.")] = 1,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option("--proxy", metavar="CIDR", help="A reverse proxy whose X-Forwarded-For is believed; repeatable."),
+    ] = None,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve counts for Prometheus on 127.0.0.1 at this port.")
+    ] = None,
 ) -> None:
     """Serve the API and the pages.
 
@@ -28,28 +41,56 @@ def serve(
 
     hibs serve --data data/
 
-    hibs serve --data data/ --host 0.0.0.0 --allow-host photos.example.org
+    hibs serve --data data/ --workers 2 --proxy 127.0.0.1 --allow-host photos.example.org
     """
     import os
 
-    from api.app import create_app
     from api.guards import is_loopback
-    from api.server import bind, run
+    from api.proxies import Proxies
+    from api.server import bind
+    from api.workers import Supervisor, Worker
     from checker.settings import Settings
 
+    # Before anything loads onnxruntime, here or in a worker: from 1.32 on it reports its use to its maker.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     settings = Settings.from_environment(os.environ)
     if not is_loopback(host):
         _require_operator(settings.operator, settings.contact)
+    proxies = Proxies.parse(proxy or ())
+    counters = _counters(workers) if metrics_port else None
     listener = bind(host, port)
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{listener.getsockname()[1]}"
+
+    def work(worker: Worker) -> bool:
+        from api.app import Serving, create_app
+        from api.metrics import Metrics
+        from api.rates import Rate
+        from api.server import run
+
+        is_first = worker.slot == 0
+        count = partial(counters.count, worker.slot) if counters else None
+        rate = Rate(settings.look_ups_burst_max, settings.look_ups_per_hour_max)
+        serving = Serving(proxies=proxies, look_ups=rate, workers=workers, is_first=is_first, count=count)
+        app = create_app(data, settings, allowed_hosts=(host, *(allow_host or ())), serving=serving)
+        with ExitStack() as open_ones:
+            if counters and metrics_port and is_first:
+                open_ones.enter_context(Metrics(counters, metrics_port, workers=workers))
+            return run(app, listener, listening=worker.ready, parent_fd=worker.parent_fd)
+
+    told = partial(answer, f"open {url}")
     try:
-        app = create_app(data, settings, allowed_hosts=(host, *(allow_host or ())))
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}"
-        clean = run(app, listener, listening=lambda: answer(f"open {url}"))
+        clean = work(Worker(0, told, None)) if workers == 1 else Supervisor(workers, work, told).run()
     finally:
         listener.close()
     if not clean:
         raise typer.Exit(int(ExitCode.STOPPED))
+
+
+def _counters(workers: int) -> Counters:
+    from api.metrics import Counters
+
+    return Counters(workers)
 
 
 def _require_operator(operator: str, contact: str) -> None:

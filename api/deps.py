@@ -13,7 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from api.limits import JSON_BYTES_MAX, DailyQuota, Gate, read_body
 from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
+from api.rates import LookUpLimit
 from api.schemas.requests import invalid_request
+from checker.bulk.jobs import BulkJobs
 from checker.fingerprint import Decoder, fingerprint_bytes
 from checker.index.daily import DailyLists
 from checker.lookup import Checker
@@ -36,8 +38,10 @@ class Service:
     clock: Callable[[], datetime]
     gate: Gate
     opt_out_quota: DailyQuota
+    look_up_limit: LookUpLimit
     pages: Pages
     private: DailyLists
+    bulk: BulkJobs
 
     def catch_up(self, now: datetime) -> None:
         """Put into effect what the time alone brings: withdrawals that are due, counts of yesterday forgotten.

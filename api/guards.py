@@ -5,7 +5,8 @@
 2. A write that a browser sends must come from our own pages (Origin, RFC 6454; Sec-Fetch-Site where there is none).
 3. A body must not be compressed: a few bytes could become gigabytes.
 4. Every answer carries the security headers. Answers are not stored anywhere unless a route says otherwise.
-5. HEAD is answered wherever GET is, without the content (RFC 9110 9.1: a server has to support both).
+5. Who asks is told by the connection, or by a proxy that the operator named (proxies.py), before anything looks at it.
+6. HEAD is answered wherever GET is, without the content (RFC 9110 9.1: a server has to support both).
 
 There is no CORS header at all: pages of others may not read what is answered here.
 """
@@ -13,13 +14,15 @@ There is no CORS header at all: pages of others may not read what is answered he
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import ProblemError, ProblemKind, problem_response
+from api.proxies import NO_PROXIES, Proxies
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -51,10 +54,20 @@ class Guards:
 
     Args:
         allowed_hosts: names and addresses, without port, beside those of loopback.
+        proxies: whose forwarding headers are believed.
+        count: told path, status and seconds of every answer when it begins.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        allowed_hosts: Collection[str] = (),
+        proxies: Proxies = NO_PROXIES,
+        count: Callable[[str, int, float], None] | None = None,
+    ) -> None:
         self._app = app
+        self._proxies = proxies
+        self._count = count
         self._hosts = LOOPBACK_HOSTS | {host.lower() for host in allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +76,8 @@ class Guards:
             await self._app(scope, receive, send)
             return
 
-        is_head = scope["method"] == "HEAD"
+        scope = self._proxies.resolve(scope)
+        is_head, began_s = scope["method"] == "HEAD", time.perf_counter()
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -71,6 +85,8 @@ class Guards:
                 for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 headers.setdefault("Cache-Control", "no-store")
+                if self._count:
+                    self._count(scope["path"], message["status"], time.perf_counter() - began_s)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)

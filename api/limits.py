@@ -1,7 +1,8 @@
 """Sizes and rates: what one asker may cost, and what one address may write in a day.
 
 A decode costs up to 100 ms of a core, so two run at once and 32 wait; everyone after them is told to come back, instead
-of waiting without an end. No address is kept: the day's counter knows a pseudonym that changes daily.
+of waiting without an end. How many look-ups one address may make is in rates.py. No address is kept: what is counted
+is a pseudonym that changes daily.
 """
 
 from __future__ import annotations
@@ -166,7 +167,7 @@ class DailyQuota:
         with self._registry.writing() as writer:
             taken = writer.count_up(self._subject(address, day), day=day, amount=amount, limit=self._per_day_max)
         if not taken:
-            raise _rate_limited(now)
+            raise _rate_limited(now, self._per_day_max)
 
     def hold_reason(self, amount: int, *, now: datetime) -> str | None:
         """Use `amount` of the day's budget of all; why an opt-out is to be held where that is used up, else None."""
@@ -186,8 +187,13 @@ class DailyQuota:
             self._swept = now.date()
 
     def _subject(self, address: str, day: date) -> str:
-        key = hmac.digest(self._secret, f"opt-outs on {day.isoformat()}".encode(), hashlib.sha256)
-        return hmac.digest(key, network_of(address).encode(), hashlib.sha256)[:16].hex()
+        return pseudonym(address, "opt-outs", day=day, secret=self._secret).hex()
+
+
+def pseudonym(address: str, subject: str, *, day: date, secret: bytes) -> bytes:
+    """16 bytes that stand for a network for a day and a subject, and say nothing to whoever lacks the secret."""
+    key = hmac.digest(secret, f"{subject} on {day.isoformat()}".encode(), hashlib.sha256)
+    return hmac.digest(key, network_of(address).encode(), hashlib.sha256)[:16]
 
 
 def network_of(address: str) -> str:
@@ -203,12 +209,12 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-def _rate_limited(now: datetime) -> ProblemError:
+def _rate_limited(now: datetime, per_day_max: int) -> ProblemError:
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), tzinfo=now.tzinfo)
     wait_s = max(1, math.ceil((midnight - now).total_seconds()))
     hours, minutes = wait_s // 3600, math.ceil(wait_s % 3600 / 60)
     texts = words()
     wait = texts.count("wait.hours", hours) if hours else texts.count("wait.minutes", minutes)
-    return ProblemError(
-        ProblemKind.RATE_LIMITED, texts.say("problem.rate-limited.detail", wait=wait), retry_after_s=wait_s
-    )
+    detail = texts.say("problem.rate-limited.detail", wait=wait)
+    policy = {"RateLimit-Policy": f'"opt-outs";q={per_day_max};w=86400'}
+    return ProblemError(ProblemKind.RATE_LIMITED, detail, retry_after_s=wait_s, headers=policy)

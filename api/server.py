@@ -6,10 +6,13 @@ of the error, because a message may hold a piece of what somebody sent.
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import logging
 import resource
 import signal
 import socket
+import sys
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -23,20 +26,33 @@ from checker.errors import InputError
 GRACE_S = 5
 """How long an answer that has begun may go on after the end was asked for."""
 KEEP_ALIVE_S = 5
+_PR_SET_DUMPABLE = 4
+"""linux/prctl.h"""
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling once when it listens."""
+    """uvicorn, telling once when it listens.
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None]) -> None:
+    Args:
+        parent_fd: becomes readable when the process that started this one is gone: then this one ends too.
+    """
+
+    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], parent_fd: int | None = None) -> None:
         super().__init__(config)
         self._listening = listening
+        self._parent_fd = parent_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open for requests, then say so."""
         await super().startup(sockets=sockets)
+        if self._parent_fd is not None:
+            asyncio.get_running_loop().add_reader(self._parent_fd, self._orphaned, self._parent_fd)
         if self.started:
             self._listening()
+
+    def _orphaned(self, parent_fd: int) -> None:
+        asyncio.get_running_loop().remove_reader(parent_fd)
+        self.should_exit = True
 
 
 class QuietFormatter(logging.Formatter):
@@ -87,14 +103,21 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None]) -> bool:
-    """Serve until SIGINT or SIGTERM.
+def keep_memory_private() -> None:
+    """No core file, which would hold the photos that were in memory, and no look into it for other processes."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # core(5): the limit does not count where cores are piped to a program, as systemd has it.
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None], parent_fd: int | None = None) -> bool:
+    """Serve until SIGINT or SIGTERM, or until the parent is gone where there is one.
 
     Returns:
         True: ended cleanly. False: asked a second time, so answers were cut off.
     """
-    # A core file would hold the photos that were in memory.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    keep_memory_private()
     config = uvicorn.Config(
         app,
         access_log=False,
@@ -105,7 +128,7 @@ def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None])
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
-    server = Server(config, listening)
+    server = Server(config, listening, parent_fd)
     # uvicorn ends on the signal and raises it again afterwards for those who were there before it: us.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

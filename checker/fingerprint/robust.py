@@ -12,6 +12,7 @@ code's version, so codes of unlike models never compare.
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Sequence
 from functools import cache
@@ -108,6 +109,9 @@ def _prepared(picture: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 @cache
 def _model(mode: str, named: tuple[str, str], threads: int, batch: int) -> RobustModel | None:
+    # Before its first import: onnxruntime 1.32 otherwise writes a file with an id of this machine into the temporary
+    # folder and reports its use to its maker (Linux builds have done so since; `disable_telemetry_events` comes late).
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     path, sha256 = Path(named[0]), named[1]
     if named[0]:
         if not sha256:

@@ -161,7 +161,7 @@ def test_openapi_names_the_problems_of_each_endpoint(service: TestClient) -> Non
     looked_up = document["paths"]["/v1/lookups"]["post"]["responses"]
     refused = looked_up["422"]["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"]
     assert refused == [f"/problems/{name}" for name in ("invalid-request", "unreadable", "too-plain", "not-a-code")]
-    assert set(looked_up) == {"200", "403", "408", "413", "415", "421", "422", "500", "503", "default"}
+    assert set(looked_up) == {"200", "403", "408", "413", "415", "421", "422", "429", "500", "503", "default"}
     assert "429" in document["paths"]["/v1/opt-outs"]["post"]["responses"]
     status = document["paths"]["/v1/opt-outs/{number}"]["get"]
     assert status["security"] == [{"WithdrawCode": []}]
