@@ -21,7 +21,7 @@ test: .venv/.installed-dev chromium
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	PHOTOS="$(PHOTOS)" $(BIN)/python -m pytest $(PYTEST_FLAGS)
+	PHOTOS="$(PHOTOS)" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_FLAGS)
 
 setup: .venv/.installed
 setup-dev: .venv/.installed-dev

@@ -15,7 +15,22 @@ from typing import Annotated
 
 import typer
 
-from checker.commands import check, erase, feed, fingerprint, honour, index, keys, optout, signals, sources, stats
+from checker.commands import (
+    audit,
+    check,
+    doctor,
+    erase,
+    evidence,
+    feed,
+    fingerprint,
+    honour,
+    index,
+    keys,
+    optout,
+    signals,
+    sources,
+    stats,
+)
 from checker.console import ExitCode, answer, say
 
 
@@ -52,15 +67,18 @@ def build_app() -> typer.Typer:
             app.command(name)(plugged.pop(name).load())
     app.command("fingerprint")(fingerprint.fingerprint)
     app.command("check")(check.check)
+    app.add_typer(evidence.app, name="evidence")
     app.command("signals")(signals.signals)
     app.add_typer(optout.app, name="opt-out")
     app.add_typer(feed.app, name="feed")
     app.command("honour", cls=honour.HonourCommand)(honour.honour)
     app.add_typer(keys.app, name="keys")
+    app.add_typer(audit.app, name="audit")
     app.add_typer(index.app, name="index")
     app.command("erase")(erase.erase)
     app.command("sources")(sources.sources)
     app.command("stats")(stats.stats)
+    app.command("doctor")(doctor.doctor)
     for name, point in sorted(plugged.items()):
         app.command(name)(point.load())
     return app

@@ -70,6 +70,10 @@ class Settings:
     """Photos that one network address may opt out in a day over HTTP."""
     opt_outs_of_all_per_day_max: int = 2_000
     """Photos that all addresses together may opt out in a day over HTTP; what comes after is held, not refused."""
+    look_ups_burst_max: int = 300
+    """Look-ups that one network address may make at once, after a rest, over HTTP."""
+    look_ups_per_hour_max: int = 3_600
+    """Look-ups that one network address may make in an hour, on and on."""
     hold_hosts_max: int = 20
     """An opt-out near pictures of this collection on more hosts is held until a person has looked."""
     hold_images_max: int = 200
