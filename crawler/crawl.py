@@ -21,6 +21,7 @@ from checker.fingerprint.robust import RobustModel
 from checker.index.upkeep import Upkeep
 from checker.model import Source
 from checker.optout.log import require_whole_folder
+from checker.progress import Progress
 from checker.records.crawl_interfaces import HostBudget
 from checker.records.folder import DataFolder
 from checker.settings import Settings
@@ -29,7 +30,6 @@ from crawler.fetch import Fetcher, HttpFetcher
 from crawler.jobs import Reader
 from crawler.metrics import Metrics
 from crawler.plan import Plan
-from crawler.progress import Progress
 from crawler.reading import Reading
 from crawler.recorder import Recorder, Records
 from crawler.resolver import Resolver

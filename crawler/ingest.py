@@ -27,6 +27,7 @@ from checker.fingerprint.sandbox import SandboxDecoder
 from checker.index.upkeep import Upkeep
 from checker.model import PHASH256
 from checker.optout.log import require_whole_folder
+from checker.progress import Progress
 from checker.records.folder import DataFolder
 from checker.settings import Settings
 from crawler.archives.folders import Kind, Readable, check_paths, lists_left, readable_files
@@ -35,7 +36,6 @@ from crawler.archives.source_facts import SourceFacts
 from crawler.archives.summary import IngestSummary
 from crawler.discover import Scope
 from crawler.jobs import PictureJob, PictureRead
-from crawler.progress import Progress
 from crawler.reading import Reading
 from crawler.settings import CrawlSettings
 from crawler.tally import Tally

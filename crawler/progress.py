@@ -1,21 +1,13 @@
-"""What a run says while it works: one line that changes on a terminal, else one line now and then."""
+"""How far a crawl is, in one line."""
 
 from __future__ import annotations
 
-import sys
-import time
 from dataclasses import dataclass
-from types import TracebackType
 
-from rich.console import Console
-from rich.status import Status
-
-from checker.console import printable, say
 from checker.records.crawl_interfaces import FrontierCounts
 from crawler.hosts import HostCounts
 from crawler.tally import Tally, count_of
 
-_TERMINAL_EVERY_S = 0.5
 _REASONS_MAX = 3
 
 
@@ -58,40 +50,3 @@ class State:
             if seconds >= 2 * size:
                 return f", {seconds / size:.0f} {unit} left at this rate"
         return f", {seconds:.0f} s left at this rate"
-
-
-class Progress:
-    """Shows one line of state on standard error. A context manager."""
-
-    def __init__(self, *, every_s: float) -> None:
-        """`every_s`: between two lines where standard error is no terminal."""
-        self._every_s = every_s
-        self._said_at_s = time.monotonic()
-        self._status: Status | None = None
-
-    def __enter__(self) -> Progress:
-        if sys.stderr.isatty():
-            self._status = Console(stderr=True).status("starting")
-            self._status.start()
-            self._said_at_s = 0.0
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._status:
-            self._status.stop()
-            self._status = None
-
-    def is_due(self) -> bool:
-        """Is it time to say something? For what takes time to find out."""
-        return time.monotonic() - self._said_at_s >= (_TERMINAL_EVERY_S if self._status else self._every_s)
-
-    def show(self, text: str) -> None:
-        """Say how far it is; cheap to call often."""
-        if self._status:
-            self._said_at_s = time.monotonic()
-            self._status.update(printable(text).replace("[", "\\["))
-        elif self.is_due():
-            self._said_at_s = time.monotonic()
-            say(text)

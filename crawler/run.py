@@ -16,6 +16,7 @@ from collections import Counter, deque
 from datetime import timedelta
 
 from checker.errors import DataError, SandboxError
+from checker.progress import Progress
 from checker.records.crawl_interfaces import FrontierCounts
 from checker.records.folder import DataFolder
 from checker.visits import Outcome, Visit
@@ -24,7 +25,7 @@ from crawler.endings import ROBOTS_UNREACHABLE
 from crawler.fetch import NotFetchedReason
 from crawler.hosts import Hosts
 from crawler.metrics import Metrics
-from crawler.progress import Progress, State
+from crawler.progress import State
 from crawler.recorder import Errand, Recorder, Records
 from crawler.settings import CrawlSettings
 from crawler.tally import Tally

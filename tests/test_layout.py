@@ -23,7 +23,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("matching",),
         ("index",),
         ("records", "datasets"),
-        ("signals", "fingerprint"),
+        ("signals", "fingerprint", "progress"),
         ("handles", "remote", "console", "settings", "report", "hamming", "addresses"),
         ("visits",),
         ("model",),

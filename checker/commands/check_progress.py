@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from types import TracebackType
-from typing import TYPE_CHECKING
 
-from checker.console import say
+from checker.progress import Progress
 
-if TYPE_CHECKING:
-    from rich.status import Status
-
-_TERMINAL_EVERY_S = 0.5
-_EVERY_S = 30.0
 _STEPS = 10
 """Lines of a run whose output is kept, at least: one each tenth, so that a short one shows its way too."""
 _PHOTOS_WITH_STEPS = 100
@@ -26,39 +18,28 @@ class CaseProgress:
         """`done`: how many were answered by an earlier run; the rate does not count them."""
         self._photos, self._before, self._done = photos, done, done
         self._step = -1
-        self._began_s = self._said_s = time.monotonic()
-        self._status: Status | None = None
+        self._line = Progress()
 
     def __enter__(self) -> CaseProgress:
-        if sys.stderr.isatty():
-            from rich.console import Console
-
-            self._status = Console(stderr=True).status("starting")
-            self._status.start()
+        self._line.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._status:
-            self._status.stop()
+        self._line.__exit__(kind, error, trace)
 
     def answered(self, *, found: int, unreadable: int) -> None:
         """One more photo was asked about."""
         self._done += 1
-        now_s = time.monotonic()
         step = self._done * _STEPS // self._photos if self._photos >= _PHOTOS_WITH_STEPS else -1
-        due = now_s - self._said_s >= (_TERMINAL_EVERY_S if self._status else _EVERY_S)
-        if not due and (self._status or step == self._step):
+        next_step = step != self._step and not self._line.on_terminal
+        if not (next_step or self._line.is_due()):
             return
-        self._said_s, self._step = now_s, step
-        text = progress_words(
-            self._done, self._photos, found, unreadable, seconds=now_s - self._began_s, here=self._done - self._before
-        )
-        if self._status:
-            self._status.update(text)
-        else:
-            say(text)
+        self._step = step
+        here = self._done - self._before
+        words = progress_words(self._done, self._photos, found, unreadable, seconds=self._line.seconds, here=here)
+        self._line.show(words, now=next_step)
 
 
 def progress_words(done: int, photos: int, found: int, unreadable: int, *, seconds: float, here: int) -> str:

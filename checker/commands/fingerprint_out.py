@@ -7,7 +7,6 @@ from pathlib import Path
 
 import typer
 
-from checker.commands.progress import Progress
 from checker.console import ExitCode, answer, answer_json, one_line, say
 from checker.datasets.code_parts import CodedPart, code_part
 from checker.datasets.coding import CodedSample, Coder
@@ -17,6 +16,7 @@ from checker.errors import InputError
 from checker.fingerprint import Depth
 from checker.fingerprint.sandbox import SandboxDecoder
 from checker.model import Unreadable
+from checker.progress import Progress
 from checker.settings import Settings
 
 
@@ -55,7 +55,7 @@ class _Teller:
     def row(self, part: Part, coded: CodedSample, progress: Progress) -> None:
         """One row more."""
         self.rows += 1
-        progress.show(str(part.path), self.rows)
+        progress.show_rows(str(part.path), self.rows)
         place = f"{coded.sample.path} row {coded.sample.row}"
         if coded.sample.trouble is not None:
             say(one_line(f"{place}: {coded.sample.trouble}"))

@@ -123,10 +123,10 @@ def honour(
     import os
     from datetime import UTC, datetime
 
-    from checker.commands.progress import Progress
     from checker.datasets.columns import Named
     from checker.fingerprint.sandbox import SandboxDecoder
     from checker.optout.parts.run import Asked, honour_all
+    from checker.progress import Progress
     from checker.settings import Settings
 
     if dry_run and out is not None:
@@ -136,7 +136,7 @@ def honour(
     age_max = max_feed_age or settings.feed_age_days_max
     asked = Asked(tuple(sources), feed, Named(url_column, image_column), codes, out, tuple(report or ()), age_max)
     with SandboxDecoder(settings) as decoder, Progress() as progress:
-        each = _printer(progress.show, as_json=as_json)
+        each = _printer(progress.show_rows, as_json=as_json)
         done = honour_all(asked, table, settings, decoder=decoder, each=each, now=datetime.now(UTC))
         seconds = progress.seconds
     (say if as_json else answer)(_summary(done, seconds))

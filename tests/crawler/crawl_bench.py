@@ -11,13 +11,13 @@ from site_simulator import SiteSimulator
 
 from checker.fingerprint import InProcessDecoder
 from checker.model import PHASH256, Sighting
+from checker.progress import Progress
 from checker.records.folder import DataFolder
 from checker.settings import Settings
 from crawler.crawl import Run, Surroundings, crawl
 from crawler.jobs import PageJob, PageRead, PictureJob, PictureRead, packed_answer, unpacked_page, unpacked_picture
 from crawler.metrics import Metrics
 from crawler.plan import make_plan
-from crawler.progress import Progress
 from crawler.reading import Reading
 from crawler.settings import CrawlSettings
 from crawler.tally import Tally

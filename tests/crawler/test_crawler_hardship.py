@@ -16,6 +16,7 @@ from aiohttp import web
 from crawl_bench import Here
 from local_web import LocalWeb, local_web
 
+from checker.progress import Progress
 from checker.records.folder import DataFolder
 from checker.settings import Settings
 from crawler.crawl import Run, Surroundings, crawl
@@ -23,7 +24,6 @@ from crawler.endless import BARREN_MAX
 from crawler.fetch import HttpFetcher
 from crawler.metrics import Metrics
 from crawler.plan import make_plan
-from crawler.progress import Progress
 from crawler.reading import Reading
 from crawler.resolver import Resolver
 from crawler.settings import CrawlSettings
