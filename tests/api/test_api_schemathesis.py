@@ -26,7 +26,8 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.server import bind
-from checker.keys import Scope, create_key
+from checker.audit.cases import Purpose
+from checker.keys import CaseRules, Scope, create_key
 from checker.optout.request import OptOuts
 from checker.settings import Settings
 
@@ -56,6 +57,12 @@ for media_type in ("image/*", "application/octet-stream"):
     schemathesis.openapi.media_type(media_type, st.sampled_from([PHOTO, PHOTO[:900], b""]))
 
 
+@schemathesis.serializer("application/x-ndjson")
+def lines(_: Any, value: Any) -> bytes:
+    """A list of codes is text, in the examples of the description as well."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What there is to ask for; without it most answers would be "not found" and "no key"."""
@@ -75,6 +82,8 @@ def address(built_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with OptOuts.open(data, MANY, now=now) as opt_outs:
         for scope in (Scope.FEED, Scope.HONOUR):
             keys[scope.value] = create_key(opt_outs.registry, name=scope.value, scopes=(scope,), now=now)
+        rules = CaseRules(frozenset(Purpose), "####-@@@")
+        keys["bulk"] = create_key(opt_outs.registry, name="bulk", scopes=(Scope.BULK,), now=now, bulk=rules)
     with TestClient(create_app(data, MANY), base_url="http://127.0.0.1") as client:
         said = client.post("/v1/opt-outs", content=(IMAGES / "coffee.jpg").read_bytes(), headers=JPEG).json()
         found = client.post("/v1/lookups", content=PHOTO, headers=JPEG).json()
@@ -104,7 +113,10 @@ def description(address: tuple[str, Known]) -> schemathesis.BaseSchema:
             path = context.operation.path
             if path.startswith("/v1/opt-outs"):
                 return f"Receipt {known.withdraw_code}"
-            return f"Bearer {known.keys['honour' if path == '/v1/honours' else 'feed']}"
+            scope = {"honours": "honour", "bulk-lookups": "bulk"}.get(
+                path.removeprefix("/v1/").partition("/")[0], "feed"
+            )
+            return f"Bearer {known.keys[scope]}"
 
         def set(self, case: schemathesis.Case[Any], data: str, context: schemathesis.AuthContext) -> None:
             case.headers["Authorization"] = data

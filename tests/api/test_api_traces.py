@@ -27,7 +27,7 @@ from checker.settings import Settings
 pytest_plugins = ("api_service",)
 MARK = "canary-7c1f09e2"
 KNOWN = {
-    *("checkpoint", "handle.key", "log.key", "log.lock", "look-ups.shared"),
+    *("checkpoint", "handle.key", "log.key", "log.lock", "look-ups.shared", "audit.lock"),
     *("corpus.db.lock", "corpus.db-shm", "corpus.db-wal"),
     *("registry.db", "registry.db.lock", "registry.db-journal"),
 }

@@ -211,7 +211,7 @@ def test_a_build_that_is_broken_off_leaves_the_index_that_was_there(tmp_path: Pa
         place, before = kind_folder(folder.path, PHASH256), manifest_of(folder)
         text, asked = (place / MANIFEST).read_bytes(), queries_for(stored)
         expected = near_by_scan(stored, asked, 31)
-        for _ in range(10):  # where the build has ended before the signal came, another is begun
+        for _ in range(40):  # where the build has ended before the signal came, another is begun
             ended, said = _broken_off(folder, by)
             if ended:
                 break
