@@ -135,7 +135,7 @@ def test_a_bomb_inside_a_bomb_is_stopped_by_the_layer_between() -> None:
         decode_body("gzip, br", brotli.compress(inner, quality=5), 1_000_000)
 
 
-@pytest.mark.parametrize(("encoding", "member"), [("gzip", gzip.compress(b"")), ("zstd", zstd.compress(b""))])
+@pytest.mark.parametrize(("encoding", "member"), [("gzip", gzip.compress(b"", mtime=0)), ("zstd", zstd.compress(b""))])
 def test_members_without_end_are_refused_however_small(encoding: str, member: bytes) -> None:
     assert decode_body(encoding, member * 9_000, 10_000_000) == b""
     with pytest.raises(UndecodableError, match="10,000 members"):
