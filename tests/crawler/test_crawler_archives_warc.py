@@ -121,7 +121,7 @@ def test_chunks_are_undone_and_archives_that_undid_them_already_are_understood(t
     ("header", "body"),
     [
         (("Content-Encoding", "gzip"), JPEG),
-        (("Content-Encoding", "gzip"), gzip.compress(JPEG)[:-9]),
+        (("Content-Encoding", "gzip"), gzip.compress(JPEG, mtime=0)[:-9]),
         (("Content-Encoding", "compress"), JPEG),
         (("Transfer-Encoding", "chunked"), b"4\r\nabcd\r\nzz"),
     ],
