@@ -24,6 +24,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fail-on-skip", action="store_true", help="fail when any test was skipped")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """gzip writes the time into its bytes, and every process has to give a test the same name."""
+    return "gzipped" if isinstance(val, bytes) and val.startswith(b"\x1f\x8b") else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where there is no Chromium, the tests that want one are skipped by name, and -ra prints why."""
     if shutil.which("chromium") is None:
