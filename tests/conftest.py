@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +47,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if skipped and session.config.getoption("--fail-on-skip"):
         reporter.write_line(f"{len(skipped)} skipped, and --fail-on-skip was given", red=True)
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def can_be_stopped() -> None:
+    """A shell that runs the tests in the background has SIGINT ignored, and so would every command that they start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
