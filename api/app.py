@@ -22,7 +22,7 @@ from starlette.types import Lifespan
 from api.assets import StaticAssets
 from api.deps import Service, wants_page
 from api.guards import Guards
-from api.limits import BODIES_BYTES_MAX, DECODES_MAX, QUEUE_MAX, DailyQuota, Gate
+from api.limits import BODIES_BYTES_MAX, DECODES_MAX, LISTS_MAX, QUEUE_MAX, DailyQuota, Gate
 from api.pages import Pages
 from api.problems import STATUS, ProblemError, ProblemKind, problem_response
 from api.proxies import NO_PROXIES, Proxies
@@ -136,6 +136,7 @@ def create_app(
         pages=Pages(words(), settings),
         private=private_lists,
         bulk=bulk_jobs,
+        lists_gate=Gate(LISTS_MAX, queue_max=0),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -18,6 +18,7 @@ from api.schemas.requests import invalid_request
 from checker.bulk.jobs import BulkJobs
 from checker.fingerprint import Decoder, fingerprint_bytes
 from checker.index.daily import DailyLists
+from checker.keys import KeyHolder, Scope, verify_key
 from checker.lookup import Checker
 from checker.model import Picture, Unreadable
 from checker.optout.request import OptOuts
@@ -42,6 +43,8 @@ class Service:
     pages: Pages
     private: DailyLists
     bulk: BulkJobs
+    lists_gate: Gate
+    """For lists of codes: they are not decoded, and arrive for minutes."""
 
     def catch_up(self, now: datetime) -> None:
         """Put into effect what the time alone brings: withdrawals that are due, counts of yesterday forgotten.
@@ -123,3 +126,20 @@ def wants_page(request: Request) -> bool:
     """Does the asker read HTML rather than JSON?"""
     accept = request.headers.get("accept", "")
     return "text/html" in accept and "json" not in accept
+
+
+def require_key(request: Request, service: Service, scope: Scope) -> KeyHolder:
+    """Who asks, by its key.
+
+    RFC 6750 3: a challenge where no key was given or it is not valid, 403 where it is for something else.
+
+    Raises:
+        ProblemError: unauthorized, wrong-scope.
+    """
+    text = credentials(request, "Bearer")
+    holder = verify_key(service.opt_outs.registry, text, scope=None, now=service.clock()) if text else None
+    if holder is None:
+        raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="hibs"'})
+    if scope not in holder.scopes:
+        raise ProblemError(ProblemKind.WRONG_SCOPE)
+    return holder

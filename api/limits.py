@@ -29,6 +29,8 @@ QUEUE_MAX = 32
 """Requests that may wait for a decode."""
 BODIES_BYTES_MAX = 160 * 2**20
 """Of all bodies in memory together: 34 phone photos of 4.7 MiB, or eight of the largest (34 of those held 2.7 GB)."""
+LISTS_MAX = 4
+"""Lists of bulk look-ups that arrive at once in one process; they go to the disk."""
 RETRY_BUSY_S = 5
 JSON_BYTES_MAX = 256 * 1024
 """A code with its name is about 130 bytes; the most pictures that one opt-out may hold need 65 KB."""

@@ -219,7 +219,8 @@ class Checker:
         hidden = self._folder.hidden.near_any(
             found.phash_codes, distance_bits_max=self._settings.opt_out_distance_bits_max
         )
-        shown = () if hidden else tuple(s for s in sightings if not self._withheld(s))
+        told = (one for one in sightings if not (one.gone_since or _said_no_later(one)))
+        shown = () if hidden else self._folder.shown(told)
         withheld = None
         if not shown and sightings:
             withheld = Withheld(len(sightings), min(s.first_seen for s in sightings).strftime("%Y-%m"))
@@ -235,12 +236,6 @@ class Checker:
             expected_chance_matches=found.expected,
             codes_disagree=found.codes_disagree,
         )
-
-    def _withheld(self, sighting: Sighting) -> bool:
-        """Is it gone, does its publisher say no since, or did somebody opt out the host or a part of it?"""
-        if sighting.gone_since or _said_no_later(sighting):
-            return True
-        return not self._folder.shows(sighting.image_url, sighting.page_url)
 
 
 def _said_no_later(sighting: Sighting) -> bool:

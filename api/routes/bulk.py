@@ -18,9 +18,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-from api.deps import Service, ServiceDep, require_query
+from api.deps import Service, ServiceDep, require_key, require_query
 from api.problems import ProblemError, ProblemKind
-from api.routes.honours import require_key
 from api.schemas.bulk import (
     BULK_KEY,
     JOB_PATTERN,
@@ -47,12 +46,9 @@ READ_SECONDS_MAX = 300.0
 """For 64 MiB: 1.8 Mbit/s."""
 TAKE_BYTES = 2**18
 """Rows are read and written in pieces of this size, in a thread."""
-LISTS_MAX = 4
-"""Lists that arrive at once in one process."""
 RETRY_S = 30
 _KEYED = (ProblemKind.UNAUTHORIZED, ProblemKind.WRONG_SCOPE)
 _TYPES = {Form.NDJSON: NDJSON, Form.CSV: "text/csv; charset=utf-8", Form.PARQUET: "application/vnd.apache.parquet"}
-_arriving = 0
 
 Job = Annotated[str, Path(pattern=JOB_PATTERN, description="As `POST` named it.")]
 
@@ -188,23 +184,18 @@ async def _take_in(request: Request, service: Service, holder: KeyHolder, cause:
     Raises:
         ProblemError: busy, too-large, too-slow, rate-limited; invalid-request, naming the row.
     """
-    global _arriving  # noqa: PLW0603 - of this process; nothing is awaited between looking and counting
-    if _arriving >= LISTS_MAX:
-        raise ProblemError(ProblemKind.BUSY, retry_after_s=RETRY_S)
-    _arriving += 1
     try:
-        with service.bulk.intake() as intake:
-            async with asyncio.timeout(READ_SECONDS_MAX):
-                await _read(request, intake)
-            return await run_in_threadpool(service.bulk.add, intake, holder, cause, now=service.clock())
+        async with service.lists_gate.place():
+            with service.bulk.intake() as intake:
+                async with asyncio.timeout(READ_SECONDS_MAX):
+                    await _read(request, intake)
+                return await run_in_threadpool(service.bulk.add, intake, holder, cause, now=service.clock())
     except RowError as error:
         raise invalid_request((error.where,)) from None
     except TooManyJobsError:
         raise ProblemError(ProblemKind.RATE_LIMITED, retry_after_s=RETRY_S) from None
     except (TimeoutError, ClientDisconnect) as error:
         raise ProblemError(ProblemKind.TOO_SLOW, headers={"Connection": "close"}) from error
-    finally:
-        _arriving -= 1
 
 
 async def _read(request: Request, intake: Intake) -> None:

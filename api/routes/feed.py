@@ -16,9 +16,8 @@ from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from api.deps import ServiceDep, require_query
+from api.deps import ServiceDep, require_key, require_query
 from api.problems import ProblemError, ProblemKind
-from api.routes.honours import require_key
 from api.schemas.requests import invalid_request
 from api.schemas.told import FEED_KEY, answers
 from checker.audit.entry import Act, Done

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import JSON, Service, ServiceDep, credentials, require_query
+from api.deps import JSON, Service, ServiceDep, require_key, require_query
 from api.limits import read_body
 from api.problems import ProblemError, ProblemKind
 from api.schemas.honours import (
@@ -26,7 +26,7 @@ from api.schemas.honours import (
 from api.schemas.requests import invalid_request, read_json
 from api.schemas.told import READING_A_BODY, WRITING, answers
 from checker.audit.entry import Act, Done
-from checker.keys import KeyHolder, Scope, verify_key
+from checker.keys import Scope
 from checker.model import utc_text
 from checker.optout.operators import stated_words
 from checker.optout.tree import root
@@ -77,23 +77,6 @@ async def list_statements(request: Request, service: ServiceDep) -> dict[str, An
     return {"statements": [_told(statement) for statement in found]}
 
 
-def require_key(request: Request, service: Service, scope: Scope) -> KeyHolder:
-    """Who asks, by its key.
-
-    RFC 6750 3: a challenge where no key was given or it is not valid, 403 where it is for something else.
-
-    Raises:
-        ProblemError: unauthorized, wrong-scope.
-    """
-    text = credentials(request, "Bearer")
-    holder = verify_key(service.opt_outs.registry, text, scope=None, now=service.clock()) if text else None
-    if holder is None:
-        raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Bearer realm="hibs"'})
-    if scope not in holder.scopes:
-        raise ProblemError(ProblemKind.WRONG_SCOPE)
-    return holder
-
-
 def _keep(service: Service, operator: str, said: HonourIn, now: datetime) -> Statement:
     """Keep a statement that can be true.
 
@@ -115,11 +98,10 @@ def _keep(service: Service, operator: str, said: HonourIn, now: datetime) -> Sta
         raise ProblemError(ProblemKind.RATE_LIMITED, retry_after_s=max(1, int((midnight - now).total_seconds())))
     statement = Statement(operator=operator, stated_at=now, **said.model_dump())
     kept = add_statement(registry, statement)
-    # Also what was stated before or cannot be: the key was used.
-    done = Done(Act.HONOUR_STATED, operator, now, subject=said.report_digest, amount=said.rows_in)
-    service.bulk.audit.record(done, now=now)
     if HonourIn(**{name: getattr(kept, name) for name in HonourIn.model_fields}) != said:
         raise invalid_request(("report_digest",))
+    done = Done(Act.HONOUR_STATED, operator, now, subject=said.report_digest, amount=said.rows_in)
+    service.bulk.audit.record(done, now=now)
     return kept
 
 

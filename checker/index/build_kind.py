@@ -24,16 +24,14 @@ import numpy.typing as npt
 from checker.index.aside import codes_of_images, write_aside
 from checker.index.bits import permuted
 from checker.index.compaction import Existing, Work, parts_of, plan_work
-from checker.index.halves import HalfCodes
 from checker.index.live import kind_folder
 from checker.index.loaded import Loaded
-from checker.index.manifest import MANIFEST, FileEntry, Manifest, SegmentEntry, write_manifest
+from checker.index.manifest import MANIFEST, Manifest, SegmentEntry, write_manifest
 from checker.index.parts import Words
-from checker.index.private import whole_codes
 from checker.index.search import Ids
 from checker.index.segment import CountChangedError, Span, write_segment
 from checker.index.tail import blocks_between
-from checker.model import PHASH256, CodeKind
+from checker.model import CodeKind
 from checker.records.folder import make_private_folder
 from checker.records.interfaces import Store
 
@@ -111,7 +109,6 @@ class KindBuild:
             aside=before.aside
             if before and np.array_equal(aside, self._was_aside)
             else write_aside(self._folder, aside),
-            halves=self._halves(hidden, now, stale=clean and bool(written or work.write or self._changed(mark))),
             erased_mark=mark if clean or before is None else before.erased_mark,
             last_erasure=last_erasure,
             last_erased=last_erased,
@@ -186,18 +183,6 @@ class KindBuild:
         """Was anything erased or hidden since the last sweep?"""
         before = self._before
         return before is None or mark != before.erased_mark or self._hidden.digest != before.hidden
-
-    def _halves(self, hidden: Ids, now: datetime, *, stale: bool) -> FileEntry | None:
-        """The file of half codes: that of before, unless it is stale or damaged."""
-        before = self._before.halves if self._before else None
-        sound = before and before.name not in {damage.name for damage in self._loaded.damaged}
-        if self._kind != PHASH256 or (sound and not stale):
-            return before
-        halves = HalfCodes.build(whole_codes(self._store, hidden), built_at=now)
-        name = f"halves-{secrets.token_hex(4)}.idx"
-        crc = halves.write(self._folder / name)
-        size = (self._folder / name).stat().st_size
-        return FileEntry(name=name, rows=halves.rows, bytes=size, header_crc=crc)
 
     def _write(self, spans: Sequence[Span], hidden: Ids) -> list[SegmentEntry]:
         parts = [part for span in spans for part in parts_of(span, lambda one: self._count(one, hidden))]

@@ -76,8 +76,8 @@ class Loaded:
     @property
     def bytes(self) -> int:
         """Size of all files."""
-        others = (entry for entry in (self.manifest.aside, self.manifest.halves) if entry) if self.manifest else ()
-        return sum(segment.bytes for segment in self.segments) + sum(entry.bytes for entry in others)
+        aside = self.manifest.aside if self.manifest else None
+        return sum(segment.bytes for segment in self.segments) + (aside.bytes if aside else 0)
 
     def unchanged(self) -> bool:
         """Is every mapped file still what was checked?"""
@@ -139,11 +139,6 @@ def _load(mark: Mark, folder: Path, store: Store, kind: CodeKind) -> Loaded:
             segment.close()
         foreign = f"the index in {folder} is not of this database; `hibs index build` makes a new one"
         return Loaded(mark, None, (), (), (), (Damage(MANIFEST, foreign),))
-    if manifest.halves:
-        try:
-            check_file(folder, manifest.halves)
-        except IndexDamagedError as error:
-            damaged.append(Damage(manifest.halves.name, str(error)))
     if to_read:
         in_memory.append(part_of(blocks_of(store, to_read, kind), kind))
     return Loaded(mark, manifest, tuple(segments), tuple(in_memory), tuple(aside), tuple(damaged))

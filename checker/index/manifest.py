@@ -55,8 +55,6 @@ class Manifest:
     """Every code id up to here is in a segment, set aside, or erased."""
     aside: FileEntry | None
     """Ids of codes that no segment holds, because somebody hid their pictures; they are searched from the store."""
-    halves: FileEntry | None
-    """The half codes of whole pictures, for the private check (`halves.HalfCodes`); of phash256 only."""
     erased_mark: int
     """Codes erased up to this mark (`Store.erased_codes_after`) are in no segment any more."""
     last_erasure: int
@@ -72,8 +70,8 @@ class Manifest:
     @property
     def names(self) -> frozenset[str]:
         """Every file that belongs to the index, beside the manifest."""
-        others = (entry for entry in (self.aside, self.halves) if entry)
-        return frozenset(entry.name for entry in (*self.segments, *others))
+        aside = (self.aside,) if self.aside else ()
+        return frozenset(entry.name for entry in (*self.segments, *aside))
 
 
 def read_manifest(folder: Path, kind: CodeKind) -> Manifest | None:
@@ -131,8 +129,8 @@ def _manifest(document: dict[str, Any], kind: CodeKind) -> Manifest:
         if not (upto <= entry.after <= entry.upto <= _ID_MAX and "/" not in entry.name):
             raise ValueError("segments that do not follow one another")
         upto = entry.upto
-    aside, halves = (FileEntry(**document[name]) if document[name] else None for name in ("aside", "halves"))
-    if any("/" in entry.name for entry in (aside, halves) if entry):
+    aside = FileEntry(**document["aside"]) if document["aside"] else None
+    if aside and "/" in aside.name:
         raise ValueError("a name with a slash")
     if not all(0 <= int(document[name]) <= _ID_MAX for name in ("upto", "erased_mark", "last_erasure", "last_erased")):
         raise ValueError("ids that no database gives")
@@ -140,7 +138,6 @@ def _manifest(document: dict[str, Any], kind: CodeKind) -> Manifest:
         segments=segments,
         upto=int(document["upto"]),
         aside=aside,
-        halves=halves,
         erased_mark=int(document["erased_mark"]),
         last_erasure=int(document["last_erasure"]),
         last_erased=int(document["last_erased"]),

@@ -1,8 +1,4 @@
-"""The half codes that the private check is answered from: those of the last build, or of the database where none is.
-
-They are as of the last build that took erased and hidden codes out, at most a day ago while a service runs, and for
-everybody the same until the next one: what changes from one question to the next could be told apart.
-"""
+"""The half codes that the private check is answered from, read from the database; `daily.py` does so once a day."""
 
 from __future__ import annotations
 
@@ -11,12 +7,8 @@ from datetime import datetime
 
 import numpy as np
 
-from checker.errors import IndexDamagedError
 from checker.index.aside import codes_of_images, hidden_images
 from checker.index.halves import Codes, HalfCodes
-from checker.index.live import kind_folder
-from checker.index.loaded import check_file
-from checker.index.manifest import read_manifest
 from checker.index.search import Ids
 from checker.index.tail import READ_AT_ONCE
 from checker.model import PHASH256
@@ -46,26 +38,3 @@ def shown_half_codes(folder: DataFolder, settings: Settings, *, now: datetime) -
     hidden = hidden_images(folder, folder.hidden.turned_codes(), distance_bits_max=settings.opt_out_distance_bits_max)
     left_out = sorted({*hidden, *folder.store.withheld_images(), *folder.images_at_hidden_addresses()})
     return HalfCodes.build(whole_codes(folder.store, codes_of_images(folder.store, left_out, PHASH256)), built_at=now)
-
-
-def open_half_codes(folder: DataFolder, settings: Settings, *, now: datetime) -> HalfCodes:
-    """The half codes of a data folder, without erased and hidden pictures.
-
-    Where nothing was built yet, or the file is damaged, they are made from the database in memory: for the small
-    collections that need no build.
-
-    Raises:
-        DataError: the database cannot be used.
-    """
-    place = kind_folder(folder.path, PHASH256)
-    try:
-        manifest = read_manifest(place, PHASH256)
-        if manifest and manifest.halves:
-            check_file(place, manifest.halves)
-            return HalfCodes.open(place / manifest.halves.name)
-    except IndexDamagedError:
-        pass  # named by look-ups, `hibs stats` and `hibs index verify`
-    codes = folder.hidden.turned_codes()
-    images = hidden_images(folder, codes, distance_bits_max=settings.opt_out_distance_bits_max)
-    hidden = codes_of_images(folder.store, images, PHASH256)
-    return HalfCodes.build(whole_codes(folder.store, hidden), built_at=now)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from checker.errors import InputError, RemoteError
 from checker.optout.entry import OPENING_BYTES_MAX, parse_opening
-from checker.optout.feed_update import FeedSource
 from checker.optout.log import Log
 from checker.optout.note import NOTE_BYTES_MAX
 from checker.optout.request import OptOuts
 from checker.optout.tree import ENTRIES, TILE_WIDTH, Tile
+from checker.optout.trust import FeedSource
 from checker.remote import Remote, Reply, connect
 from checker.settings import Settings
 

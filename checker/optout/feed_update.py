@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from checker.errors import VerificationError
 from checker.optout.entry import KeyChange
@@ -16,16 +14,7 @@ from checker.optout.feed_openings import NewOpenings
 from checker.optout.feed_proof import BUNDLED_BYTES, tree_nodes, verify_tree
 from checker.optout.note import Checkpoint
 from checker.optout.tree import ENTRIES, HASH_BYTES, TILE_WIDTH, Tile, bundles_of, root, tiles_of
-from checker.optout.trust import FeedSource as OneByOne
-from checker.optout.trust import fork
-
-
-class FeedSource(OneByOne, Protocol):
-    """Where a feed comes from; gives many tiles for the asking."""
-
-    def tiles(self, wanted: Sequence[Tile]) -> Iterator[bytes]:
-        """Each of these tiles and bundles, in this order, as `tile` gives them."""
-        ...
+from checker.optout.trust import FeedSource, fork
 
 
 class Update:

@@ -32,9 +32,10 @@ from checker.model import utc_text
 from checker.optout.arrivals import with_arrival
 from checker.optout.feed import CHECKPOINT_FILE, VERIFY_AGE_MAX, is_stale, read_checkpoint, read_state
 from checker.optout.feed_folder import CONFLICT_FILE, held, write_whole
-from checker.optout.feed_update import FeedSource, Update
+from checker.optout.feed_update import Update
 from checker.optout.note import Checkpoint
 from checker.optout.trust import (
+    FeedSource,
     KeyNews,
     first_contact,
     given_key,

@@ -101,14 +101,13 @@ class Decision:
 
 
 ACTIONS, REASONS = tuple(Action), tuple(Reason)
+STRICTEST = (Action.DROP, Action.NOT_CHECKED, Action.REVIEW, Action.KEEP)
+"""Of several decisions about one row the first of these counts."""
 
 
 def strictest(decisions: Sequence[Decision]) -> Decision:
     """Of decisions about one row, the first of the strictest: drop, not-checked, review, keep."""
-    return min(decisions, key=lambda decision: _STRICTEST.index(decision.action))
-
-
-_STRICTEST = (Action.DROP, Action.NOT_CHECKED, Action.REVIEW, Action.KEEP)
+    return min(decisions, key=lambda decision: STRICTEST.index(decision.action))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

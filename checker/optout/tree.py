@@ -292,20 +292,3 @@ def nodes_of_tiles(read: Callable[[int, int], bytes]) -> Nodes:
 def write_bundle(entries: Sequence[bytes]) -> bytes:
     """Entries one after the other, each after its length in 16 bits, big-endian. Source: C2SP tlog-tiles."""
     return b"".join(len(entry).to_bytes(2) + entry for entry in entries)
-
-
-def parse_bundle(data: bytes) -> tuple[bytes, ...]:
-    """Read what `write_bundle` wrote.
-
-    Raises:
-        ValueError: it breaks off within an entry, or holds more than 256.
-    """
-    entries: list[bytes] = []
-    at = 0
-    while at < len(data):
-        end = at + 2 + int.from_bytes(data[at : at + 2])
-        if end > len(data) or len(entries) == TILE_WIDTH:
-            raise ValueError("the bundle of entries is cut off or too long")
-        entries.append(data[at + 2 : end])
-        at = end
-    return tuple(entries)

@@ -7,7 +7,7 @@ person. Only a person pins: whoever stole the old key could also write such an e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
@@ -36,6 +36,10 @@ class FeedSource(Protocol):
 
     def tile(self, tile: Tile) -> bytes:
         """A tile or bundle of at least this width; a wider one is cut by the follower."""
+        ...
+
+    def tiles(self, wanted: Sequence[Tile]) -> Iterator[bytes]:
+        """Each of these tiles and bundles, in this order, as `tile` gives them."""
         ...
 
     def openings(self, start: int) -> Iterator[bytes]:

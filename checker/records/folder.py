@@ -15,10 +15,10 @@ from pathlib import Path
 from types import TracebackType
 
 from checker.errors import DataError
-from checker.model import PHASH256, Picture
+from checker.model import PHASH256, Picture, Sighting
 from checker.records.database import Durability, open_database
 from checker.records.frontier import CorpusFrontier
-from checker.records.hidden import HiddenAddresses, HiddenCodes
+from checker.records.hidden import HiddenAddresses, HiddenCodes, covers
 from checker.records.schema import CORPUS
 from checker.records.store import CorpusStore
 
@@ -67,9 +67,10 @@ class DataFolder:
         by_code = self.hidden.hiding(codes, distance_bits_max=distance_bits_max)
         return tuple(sorted({*by_code, *self.hidden_addresses.hiding(urls)}))
 
-    def shows(self, *urls: str | None) -> bool:
-        """May answers name these addresses of one sighting? Not where an opt-out names the host or a part of it."""
-        return not self.hidden_addresses.hiding(urls)
+    def shown(self, sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
+        """Those whose addresses answers may name: no opt-out names the host or a part of it."""
+        hidden = self.hidden_addresses.by_address()
+        return tuple(one for one in sightings if not (hidden and covers(hidden, one.image_url, one.page_url)))
 
     def images_at_hidden_addresses(self) -> list[int]:
         """Pictures of which nothing is left to show, because every place is at an address that was opted out, or gone.
@@ -79,9 +80,7 @@ class DataFolder:
         images = self.store.images_on(self.hidden_addresses.hosts())
         sightings = self.store.sightings_of(sorted(images))
         return sorted(
-            image_id
-            for image_id, seen in sightings.items()
-            if all(one.gone_since or not self.shows(one.image_url, one.page_url) for one in seen)
+            image_id for image_id, seen in sightings.items() if all(one.gone_since for one in self.shown(seen))
         )
 
     @contextmanager

@@ -7,7 +7,7 @@ answer, not the next rebuild.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -111,22 +111,19 @@ class HiddenAddresses(_Hidden):
 
     def any(self) -> bool:
         """Is an address hidden at all? Most folders have none, and need not ask further."""
-        return bool(self._refreshed())
+        return bool(self.by_address())
 
     def hosts(self) -> frozenset[str]:
         """Hosts of which all or a part is hidden, with the port where it is not the default one."""
-        return frozenset(address.partition("/")[0] for address in self._refreshed())
+        return frozenset(address.partition("/")[0] for address in self.by_address())
 
     def hiding(self, urls: Iterable[str | None]) -> tuple[str, ...]:
         """The numbers of the opt-outs in force that name an address which covers one of these, sorted."""
-        hidden = self._refreshed()
-        if not hidden:
-            return ()
-        return tuple(
-            sorted({n for url in urls if url for covering in covering_addresses(url) for n in hidden.get(covering, ())})
-        )
+        hidden = self.by_address()
+        return tuple(sorted(covers(hidden, *urls))) if hidden else ()
 
-    def _refreshed(self) -> dict[str, tuple[str, ...]]:
+    def by_address(self) -> Mapping[str, tuple[str, ...]]:
+        """The numbers of the opt-outs in force by the address that they name, as it is now; never changed."""
         with self._lock:
             self._refresh()
             return self._numbers
@@ -136,6 +133,13 @@ class HiddenAddresses(_Hidden):
         for address, number in registry.hiding_addresses(after=after):
             numbers[address] = (*numbers.get(address, ()), number)
         self._numbers = numbers
+
+
+def covers(hidden: Mapping[str, tuple[str, ...]], *urls: str | None) -> frozenset[str]:
+    """The numbers of the opt-outs among `hidden` that name an address which covers one of these."""
+    return frozenset(
+        number for url in urls if url for address in covering_addresses(url) for number in hidden.get(address, ())
+    )
 
 
 _TURNS = 8

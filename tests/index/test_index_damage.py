@@ -29,7 +29,7 @@ from checker.records.folder import DataFolder
 from checker.settings import Settings
 
 SEGMENTS = ("segment 0", "segment 1", "segment 2")
-FILES = ("manifest", "aside", "halves", *SEGMENTS)
+FILES = ("manifest", "aside", *SEGMENTS)
 Damage = Callable[[Path], None]
 
 
@@ -57,7 +57,7 @@ def file_of(folder: DataFolder, what: str) -> Path:
     """One of the files of the index."""
     manifest = manifest_of(folder)
     names = {"manifest": MANIFEST} | {f"segment {n}": entry.name for n, entry in enumerate(manifest.segments)}
-    names |= {name: entry.name for name, entry in (("aside", manifest.aside), ("halves", manifest.halves)) if entry}
+    names |= {"aside": manifest.aside.name} if manifest.aside else {}
     assert set(names) == set(FILES)
     path = kind_folder(folder.path, PHASH256) / names[what]
     os.utime(path, (0, 0))  # the file is not of this moment: a change of it shows however coarse the clock is
@@ -118,8 +118,8 @@ def test_a_damaged_file(folder: DataFolder, what: str, damage: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["a bit in the middle", "deleted"])
-def test_all_files_damaged_at_once(folder: DataFolder, damage: str) -> None:
-    paths = [file_of(folder, what) for what in ("halves", *SEGMENTS)]
+def test_all_segments_damaged_at_once(folder: DataFolder, damage: str) -> None:
+    paths = [file_of(folder, what) for what in SEGMENTS]
     for path in paths:
         DAMAGES[damage](path)
     is_answered_for_named_and_mended(folder, *(path.name for path in paths))

@@ -175,8 +175,8 @@ def test_what_stands_at_an_address_that_is_named_leaves_no_code(opt_outs: OptOut
     crawl(data, visit(on_page, picture(6, phash(6)), at=LATER))
     assert [codes_of(data, number) for number in (5, 6, 7)] == [0, 0, 1]
     with DataFolder.open(data, create=False) as folder:
-        assert not folder.shows("https://cdn.example/6.jpg", "https://blog.example/new")
-        assert folder.shows("https://img.example/minefield.jpg", None)
+        assert folder.hidden_addresses.hiding(["https://cdn.example/6.jpg", "https://blog.example/new"])
+        assert not folder.hidden_addresses.hiding(["https://img.example/minefield.jpg", None])
         bare = folder.images_at_hidden_addresses()
         assert {one.image_url for image_id in bare for one in folder.store.sightings_of([image_id])[image_id]} == {
             *("https://img.example/p/1.jpg", "http://img.example/mine/5.jpg", "https://cdn.example/6.jpg"),
@@ -191,7 +191,7 @@ def test_what_stands_at_an_address_that_is_named_leaves_no_code(opt_outs: OptOut
     opt_outs.withdraw(made.withdraw_code, now=LATER)
     opt_outs.settle(LATER + timedelta(days=7))
     with DataFolder.open(data, create=False) as folder:
-        assert folder.shows("https://cdn.example/6.jpg", "https://blog.example/new")
+        assert not folder.hidden_addresses.hiding(["https://cdn.example/6.jpg", "https://blog.example/new"])
 
 
 def test_addresses_come_with_evidence_and_in_one_spelling(opt_outs: OptOuts, now: datetime) -> None:

@@ -18,7 +18,6 @@ from checker.optout.tree import (
     inclusion_proof,
     leaf_hash,
     nodes_of_tiles,
-    parse_bundle,
     parse_tile_path,
     root,
     tile_bytes,
@@ -248,22 +247,3 @@ def test_a_follower_finds_root_and_proofs_in_the_tiles(size: int) -> None:
     nodes = nodes_of_tiles(lambda level, index: tiles[level, index])
     assert root(size, nodes) == tree.root()
     assert inclusion_proof(size // 2, size, nodes) == inclusion_proof(size // 2, size, tree.nodes)
-
-
-@given(st.lists(st.binary(max_size=40), max_size=256))
-def test_bundles_are_read_back(entries: list[bytes]) -> None:
-    assert parse_bundle(write_bundle(entries)) == tuple(entries)
-
-
-@given(st.binary(max_size=100))
-def test_a_bundle_is_read_whole_or_refused(data: bytes) -> None:
-    try:
-        entries = parse_bundle(data)
-    except ValueError:
-        return
-    assert write_bundle(entries) == data
-
-
-def test_a_bundle_holds_at_most_256_entries() -> None:
-    with pytest.raises(ValueError):
-        parse_bundle(write_bundle([b""] * 257))

@@ -138,10 +138,10 @@ def test_addresses_hide_what_stands_below_them_by_http_and_https(folder: DataFol
     assert folder.hides(nothing, distance_bits_max=0, urls=urls) == ("A", "B")
     assert folder.hides(nothing, distance_bits_max=0, urls=("x:y", "https://blog.example/")) == ("B",)
     assert folder.hides(nothing, distance_bits_max=0, urls=("https://example.org/miner", "no address", None)) == ()
-    assert not folder.shows("https://cdn.example/a.jpg", "https://blog.example/post")
+    assert folder.hidden_addresses.hiding(["https://cdn.example/a.jpg", "https://blog.example/post"])
     move(folder, "B", "erased")
-    assert folder.shows("https://cdn.example/a.jpg", "https://blog.example/post")
-    assert not folder.shows("https://example.org/mine", None)
+    assert not folder.hidden_addresses.hiding(["https://cdn.example/a.jpg", "https://blog.example/post"])
+    assert folder.hidden_addresses.hiding(["https://example.org/mine", None])
 
 
 def test_hidden_codes_are_turned_as_single_ones_are(folder: DataFolder) -> None:

@@ -19,7 +19,7 @@ from checker.datasets.code_batches import CodeBatch, joined
 from checker.datasets.code_parts import NO_PICTURE
 from checker.datasets.coding import CodedPicture, CodedSample
 from checker.model import PHASH256, ROBUST_BITS, ROBUST_NAME, CodeKind, Fingerprint, Picture, Unreadable
-from checker.optout.honour import ACTIONS, REASONS, Action, Decision, OptOutTable, Reason
+from checker.optout.honour import ACTIONS, REASONS, STRICTEST, Action, Decision, OptOutTable, Reason
 
 SCHEMA = pa.schema(
     [
@@ -36,7 +36,6 @@ SCHEMA = pa.schema(
         ("hibs_feed_size", pa.int64()),
     ]
 )
-STRICTEST = (Action.DROP, Action.NOT_CHECKED, Action.REVIEW, Action.KEEP)
 _RANK = {action: rank for rank, action in enumerate(STRICTEST)}
 _RANK_OF_ACTION = np.array([_RANK[action] for action in ACTIONS], dtype=np.uint8)
 _HELD_MAX = 65_536
