@@ -97,3 +97,20 @@ def printable(text: str) -> str:
 def one_line(text: object) -> str:
     """As `printable`, line feeds included: a name or a caption with one in it cannot pass for a line of the answer."""
     return printable(str(text)).replace("\n", "\\u000a")
+
+
+def safe_cell(value: Any) -> str:
+    """A cell of a CSV that no spreadsheet runs. Names, captions and addresses come from strangers.
+
+    >>> safe_cell("=HYPERLINK(1)"), safe_cell("beach.jpg"), safe_cell(None), safe_cell(3e-31)
+    ("'=HYPERLINK(1)", 'beach.jpg', '', '3e-31')
+    """
+    if value is None:
+        return ""
+    # Left-to-right marks and escapes would show another text than the one that is there.
+    text = "".join(c if c.isprintable() or c in "\t\r\n" else f"\\u{ord(c):04x}" for c in str(value))
+    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"); the last four are full-width."""

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import secrets
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,7 +22,7 @@ from checker.audit.entry import SALT_BYTES, TEXT_KEPT, Done, audit_row, leaf_of
 from checker.errors import DataError, LogBehindError, VerificationError
 from checker.optout.log_keys import read_keys
 from checker.optout.note import Checkpoint, SigningKey, checkpoint_at, open_checkpoint, parse_signing_key, sign_note
-from checker.optout.private_file import write_private
+from checker.optout.private_file import read_private, write_private
 from checker.optout.tokens import RandomBytes
 from checker.optout.tree import Nodes, leaf_hash, nodes_completed, root
 from checker.records.audit import add_audit_row, audit_node, audit_size, erase_audit_text
@@ -174,15 +173,10 @@ def _half(folder: Path, missing: str) -> str:
 
 def _read_key(folder: Path) -> SigningKey | None:
     path = folder / KEY_FILE
-    try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
-        if stat.S_IMODE(mode) & 0o077:
-            raise DataError(f"{path} can be read by others; run `chmod 600 {path}`")
-        return parse_signing_key(text.removesuffix("\n"))
-    except FileNotFoundError:
+    if (text := read_private(path)) is None:
         return None
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    try:
+        return parse_signing_key(text.removesuffix("\n"))
     except ValueError as error:
         raise DataError(f"{path} is no file of a signing key ({error}); restore it") from error
 

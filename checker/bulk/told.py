@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from checker.console import safe_cell
 from checker.handles import Handles
 from checker.lookup import Checker, match_document
 from checker.report import Match, MatchKind, Orientation
@@ -68,7 +69,6 @@ COLUMNS: dict[str, pa.DataType] = {
 }
 """Of CSV and Parquet: a line a sighting, or one for a row or a match without any. Empty: it has none."""
 _HIDDEN = ("image_url", "page_url", "caption", "locator")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Teller:
@@ -174,10 +174,10 @@ def _seen(sighting: dict[str, Any]) -> dict[str, Any]:
     return told | {"source": sighting["source"]["name"]}
 
 
-def _cell(value: object) -> object:
+def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return safe_cell(value)
 
 
 def _pieces(lines: Iterable[str]) -> Iterator[bytes]:

@@ -29,7 +29,7 @@ from checker.optout.note import (
     parse_signing_key,
     parse_verifier_key,
 )
-from checker.optout.private_file import write_private
+from checker.optout.private_file import read_private, write_private
 
 SUMS_FILE = "SHA256SUMS"
 PUBLIC_FILE = "key.pub"
@@ -66,12 +66,11 @@ def signing_key(path: Path) -> SigningKey:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not path.exists():
-            write_private(path, f"{SigningKey(_KEY_NAME, secrets.token_bytes(32)).text}\n".encode())
-        mode, text = path.stat().st_mode, path.read_text(encoding="ascii")
-        if stat.S_IMODE(mode) & 0o077:
-            raise DataError(f"{path} can be read by others; run `chmod 600 {path}`, and think of a new key if one did")
-        return parse_signing_key(text.removesuffix("\n"))
+        if (text := read_private(path)) is not None:
+            return parse_signing_key(text.removesuffix("\n"))
+        made = SigningKey(_KEY_NAME, secrets.token_bytes(32))
+        write_private(path, f"{made.text}\n".encode())
+        return made
     except OSError as error:
         raise DataError(f"cannot use {path}: {error.strerror}; check its permissions") from error
     except ValueError as error:

@@ -10,6 +10,8 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from checker.console import safe_cell
+
 COLUMNS: dict[str, type] = {
     "case": str,
     "purpose": str,
@@ -41,8 +43,6 @@ COLUMNS: dict[str, type] = {
     "site_said": str,
     "note": str,
 }
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"); the last four are full-width."""
 
 
 def case_rows(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -71,19 +71,6 @@ def write_csv(document: dict[str, Any]) -> bytes:
     for row in case_rows(document):
         writer.writerow([safe_cell(value) for value in row.values()])
     return text.getvalue().encode("utf-8-sig", "backslashreplace")
-
-
-def safe_cell(value: Any) -> str:
-    """A cell that no spreadsheet runs. Names, captions and addresses come from strangers.
-
-    >>> safe_cell("=HYPERLINK(1)"), safe_cell("beach.jpg"), safe_cell(None), safe_cell(3e-31)
-    ("'=HYPERLINK(1)", 'beach.jpg', '', '3e-31')
-    """
-    if value is None:
-        return ""
-    # Left-to-right marks and escapes would show another text than the one that is there.
-    text = "".join(c if c.isprintable() or c in "\t\r\n" else f"\\u{ord(c):04x}" for c in str(value))
-    return f"'{text}" if isinstance(value, str) and text.startswith(_FORMULA) else text
 
 
 def measured_by(match: dict[str, Any]) -> tuple[str, int] | None:

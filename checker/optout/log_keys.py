@@ -13,7 +13,6 @@ The public half of a retired key stays: receipts that it signed are valid for ev
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,7 @@ from pathlib import Path
 from checker.errors import DataError, VerificationError
 from checker.model import parse_utc, utc_text
 from checker.optout.note import SigningKey, VerifierKey, parse_signing_key, parse_verifier_key
-from checker.optout.private_file import write_private
+from checker.optout.private_file import read_private, write_private
 
 KEY_FILE = "log.key"
 KEYS_MAX = 1_000
@@ -88,19 +87,14 @@ def read_keys(folder: Path) -> tuple[LogKey, ...]:
         DataError: others may read the file, or it is not ours.
     """
     path = folder / KEY_FILE
+    if (text := read_private(path)) is None:
+        return ()
     try:
-        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
-        if stat.S_IMODE(mode) & 0o077:
-            raise DataError(f"{path} can be read by others; run `chmod 600 {path}`, and think of a new log if one did")
         keys = tuple(_parse_line(line) for line in text.removesuffix("\n").split("\n", KEYS_MAX))
         if len({key.verifier.name for key in keys}) != 1 or len({key.verifier.id for key in keys}) != len(keys):
             raise ValueError("its keys are of several logs, or one stands there twice")
         if not 1 <= len(signing_keys(keys)) <= 2 or keys[-1].signing is None or keys[-1].until is not None:
             raise ValueError("its last key does not sign, or more than two do")
-    except FileNotFoundError:
-        return ()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
     except (ValueError, OverflowError, VerificationError) as error:
         raise DataError(f"{path} is no file of signing keys ({error}); restore it") from error
     return keys

@@ -1,8 +1,9 @@
-"""Writing a file that only its owner may read."""
+"""Files that only their owner may read: keys, and what was signed last."""
 
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from checker.errors import DataError
@@ -30,3 +31,22 @@ def write_private(path: Path, data: bytes) -> None:
             os.close(folder)
     except OSError as error:
         raise DataError(f"cannot write {path}: {error.strerror}; check space and permissions") from error
+
+
+def read_private(path: Path) -> str | None:
+    """The text of a secret file. None: there is none.
+
+    Raises:
+        DataError: others may read it, or it cannot be read.
+    """
+    try:
+        mode, text = path.stat().st_mode, path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; check its permissions") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no text, so it is no file of keys; restore it") from error
+    if stat.S_IMODE(mode) & 0o077:
+        raise DataError(f"{path} can be read by others; run `chmod 600 {path}`, and think of a new key if one did")
+    return text

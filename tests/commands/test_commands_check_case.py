@@ -19,8 +19,8 @@ from hibs_command import CHECKOUT, Hibs, hibs_in, serving
 from PIL import Image
 
 from checker.commands.check_ask import ask_server
+from checker.console import safe_cell
 from checker.errors import RemoteError
-from checker.evidence.rows import safe_cell
 from checker.settings import Settings
 
 
