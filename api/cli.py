@@ -51,8 +51,6 @@ def serve(
     from api.workers import Supervisor, Worker
     from checker.settings import Settings
 
-    # Before anything loads onnxruntime, here or in a worker: from 1.32 on it reports its use to its maker.
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     settings = Settings.from_environment(os.environ)
     if not is_loopback(host):
         _require_operator(settings.operator, settings.contact)

@@ -24,6 +24,7 @@ from typing import Any
 from checker.datasets.parts import Part, PartKind, stamp_of
 from checker.datasets.reading import size_and_digest
 from checker.errors import InputError
+from checker.optout.feed_folder import write_whole
 from checker.optout.parts.copies import Copied
 from checker.optout.parts.honour_part import HonouredPart
 from checker.optout.parts.tally import Tally
@@ -143,14 +144,6 @@ def _digest(path: Path) -> str | None:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return None
-
-
-def write_whole(path: Path, body: bytes) -> None:
-    """Write a small file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(body)
-    partial.replace(path)
 
 
 def _decisions(dest: Path) -> Path:
