@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from checker.client import Client
     from checker.fingerprint import fingerprint_bytes, fingerprint_file
     from checker.fingerprint.library import fingerprint
     from checker.lookup import Checker
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Checker",
+    "Client",
     "OptOutFilter",
     "fingerprint",
     "fingerprint_bytes",
@@ -28,6 +30,7 @@ __all__ = [
 
 _HOMES = {
     "Checker": "checker.lookup",
+    "Client": "checker.client.client",
     "OptOutFilter": "checker.optout.filter",
     "fingerprint": "checker.fingerprint",
     "fingerprint_bytes": "checker.fingerprint",

@@ -12,6 +12,7 @@
     ├── PartUnavailableError     a part of the index that lives elsewhere did not answer
     ├── SandboxError             no process can be started to decode in         exit 2
     ├── RemoteError              another machine did not answer as agreed      exit 2
+    │   └── RemoteProblemError   it refused, and said why (RFC 9457)
     └── VerificationError        a proof, a receipt or a feed does not hold    exit 4
 
 A message says what happened, to which input, and what to do next; it never repeats the contents of an input.
@@ -69,6 +70,36 @@ class SandboxError(CheckerError):
 
 class RemoteError(CheckerError):
     """A server could not be reached, refused, or answered with something that is not of the agreed form."""
+
+
+class RemoteProblemError(RemoteError):
+    """A server refused.
+
+    Args:
+        message: which server, why, and what to do.
+        status: of HTTP.
+        kind: as docs/api.md names it ("rate-limited"); empty: the answer was no problem document.
+        detail: the server's own sentence about this case, on one line.
+        retry_after_s: when it may be asked again, where it said so.
+        places: which members of what was sent are wrong.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        kind: str = "",
+        detail: str = "",
+        retry_after_s: int | None = None,
+        places: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.places = places
 
 
 class VerificationError(CheckerError):

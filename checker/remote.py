@@ -24,6 +24,8 @@ class Reply:
     """Without parameters, lower case; empty: the server named none."""
     etag: str = ""
     """As the server wrote it, quotes included; empty: it named none."""
+    retry_after_s: int | None = None
+    """Seconds of Retry-After (RFC 9110 10.2.3); None: none were named."""
 
 
 class Remote(Protocol):

@@ -171,7 +171,13 @@ class HttpRemote:
                 body=await _read(response, bytes_max, self._server),
                 media_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
                 etag=response.headers.get("ETag", ""),
+                retry_after_s=_seconds(response.headers.get("Retry-After", "")),
             )
+
+
+def _seconds(text: str) -> int | None:
+    """Seconds of Retry-After. Its other form, a date, is not read: our services write seconds."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
 
 
 async def _read(response: aiohttp.ClientResponse, bytes_max: int, server: str) -> bytes:

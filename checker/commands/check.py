@@ -17,11 +17,13 @@ from checker.commands.check_options import (
     DATA,
     EVIDENCE,
     FAIL_ON_MATCH,
+    KEY_FILE,
     MANIFEST,
     PARQUET,
     PATHS,
     PRIVATE,
     PURPOSE,
+    REASON,
     REPORT,
     SAVED,
     SERVER,
@@ -29,6 +31,7 @@ from checker.commands.check_options import (
 from checker.commands.check_private import ask_privately, private_lines
 from checker.commands.check_words import FOUND, answer_lines
 from checker.commands.fingerprint import named_pictures
+from checker.commands.service import service
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError
 
@@ -46,6 +49,8 @@ def check(
     manifest: MANIFEST = None,
     case: CASE = None,
     purpose: PURPOSE = None,
+    key_file: KEY_FILE = None,
+    reason: REASON = None,
     csv: CSV = None,
     report: REPORT = None,
     parquet: PARQUET = None,
@@ -64,6 +69,9 @@ def check(
       hibs check selfie.jpg --server http://127.0.0.1:8000 --private
 
       hibs check --manifest case.csv --data demo/ --case 2026-117 --purpose complaint --evidence out/
+
+      hibs check --manifest case.csv --server https://photos.example --key-file bulk.key --case AZ-2041
+      --purpose complaint --reason secure-evidence --evidence out/
     """
     import os
 
@@ -71,7 +79,19 @@ def check(
 
     settings = Settings.from_environment(os.environ)
     options = CaseOptions(
-        tuple(paths or ()), manifest, data, server, case, purpose, csv, report, parquet, evidence, as_json
+        paths=tuple(paths or ()),
+        manifest=manifest,
+        data=data,
+        server=server,
+        case=case,
+        purpose=purpose,
+        key_file=key_file,
+        reason=reason,
+        csv=csv,
+        report=report,
+        parquet=parquet,
+        evidence=evidence,
+        as_json=as_json,
     )
     _require_one_place(options, private=private, saved=saved)
     if options.is_case:
@@ -91,6 +111,10 @@ def _require_one_place(options: CaseOptions, *, private: bool, saved: Path | Non
         raise InputError("say where to look: either --data DIR or --server URL" + (" or --list FILE" * private))
     if private and options.is_case:
         raise InputError("the private check names no place, so no case is made of it; leave out --private")
+    if options.key_file and not options.server:
+        raise InputError("--key-file is a key of a server; add --server URL")
+    if options.reason and not options.key_file:
+        raise InputError("--reason goes with --key-file: without a key, a server tells places as it does to everybody")
     if not options.paths and not options.manifest:
         raise InputError("say what to look for: photos, folders of photos, or --manifest FILE")
 
@@ -98,10 +122,10 @@ def _require_one_place(options: CaseOptions, *, private: bool, saved: Path | Non
 def _rows(options: CaseOptions, settings: Settings) -> Iterator[dict[str, Any]]:
     from checker.fingerprint.pictures import read_picture_file
 
-    asking = ask_folder(options.data, settings) if options.data else ask_server(str(options.server), settings)
+    asking = ask_folder(options.data, settings) if options.data else ask_server(service(str(options.server)), settings)
     with asking as ask:
         for path in named_pictures(list(options.paths)):
-            yield {"path": str(path), **ask(read_picture_file(path, settings)).report}
+            yield {"path": str(path), **ask(read_picture_file(path, settings), None).report}
 
 
 def _tell(

@@ -1,27 +1,27 @@
-"""Asking about one photo after the other: a data folder here, or a server, which gets the photo's codes alone."""
+"""Asking about one photo after the other: a data folder here, or a server, which gets the photo's codes alone.
+
+Whoever holds the withdraw code of an opt-out of a photo is shown where its copies are, which others are not told: such
+a match says `"where": "opened"`. The code is used for this and stays in memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checker.commands.check_words import answer_lines
-from checker.console import one_line
-from checker.errors import EmptyCorpusError, RemoteError
+from checker.errors import RemoteProblemError
 
 if TYPE_CHECKING:
-    from checker.model import Picture, Unreadable
-    from checker.remote import Reply
-    from checker.settings import Settings
+    from datetime import datetime
 
-_ANSWER_BYTES_MAX = 8 * 2**20
-_REASON_LETTERS_MAX = 400
-_BUSY = (429, 503)
-PAUSES_S = (2.0, 5.0, 10.0, 20.0, 40.0)
-"""Before a server that said it is busy is asked again; after the last one the run stops, and can be gone on with."""
+    from checker.client import Client
+    from checker.lookup import Checker
+    from checker.model import Picture, Unreadable
+    from checker.report import Match, Report
+    from checker.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,10 @@ class Answered:
     """Codes of the whole by kind: those that were sent, or, asked here, those of a photo with matches."""
 
 
-Ask = Callable[["bytes | Unreadable"], Answered]
-"""Bytes of a file, or why there are none -> the answer."""
+Ask = Callable[["bytes | Unreadable", "str | None"], Answered]
+"""Bytes of a file, or why there are none; the withdraw code of an opt-out of it, where there is one -> the answer."""
+View = Callable[[str], "Match | None"]
+"""The handle of a match -> the match as a holder sees it. None: the holder sees no more than others."""
 
 
 @contextmanager
@@ -49,127 +51,117 @@ def ask_folder(data: Path, settings: Settings, *, with_codes: bool = False) -> I
     """
     from datetime import UTC, datetime
 
+    from checker.client.client import codes_document
     from checker.fingerprint import Depth
     from checker.fingerprint.pictures import fingerprint_bytes
     from checker.fingerprint.sandbox import SandboxDecoder
     from checker.lookup import Checker, report_document
-    from checker.model import Unreadable
+    from checker.model import Picture, Unreadable
     from checker.optout.log import require_whole_folder
 
     require_whole_folder(data)
     with SandboxDecoder(settings) as decoder, Checker.open(data, settings, decoder=decoder) as checker:
         checker.require_pictures()
 
-        def ask(body: bytes | Unreadable) -> Answered:
+        def ask(body: bytes | Unreadable, withdraw_code: str | None = None) -> Answered:
             now = datetime.now(UTC)
             if isinstance(body, Unreadable):
                 return Answered(report_document(checker.check_picture(body, now=now)), {})
             report = checker.check(body, now=now)
             codes = {}
             if report.matches and with_codes:
-                codes = _codes(fingerprint_bytes(body, settings, decoder=decoder, depth=Depth.WHOLE))
-            return Answered(report_document(report), codes)
+                picture = fingerprint_bytes(body, settings, decoder=decoder, depth=Depth.WHOLE)
+                codes = codes_document(picture) if isinstance(picture, Picture) else {}
+            return Answered(opened_document(report, _view_here(checker, data, withdraw_code, now)), codes)
 
         yield ask
 
 
 @contextmanager
-def ask_server(
-    server: str, settings: Settings, *, pauses_s: tuple[float, ...] = (), pause: Callable[[float], None] | None = None
-) -> Iterator[Ask]:
-    """Ask a server by codes.
-
-    Args:
-        pauses_s: seconds to wait before it is asked again, where it is busy. Empty: busy is an error.
-        pause: waits; `time.sleep` where None.
-    """
-    import time
-
-    from checker.fingerprint import Depth
-    from checker.fingerprint.pictures import fingerprint_bytes
+def ask_server(client: Client, settings: Settings) -> Iterator[Ask]:
+    """Ask a server by codes."""
     from checker.fingerprint.sandbox import SandboxDecoder
-    from checker.lookup import TOO_PLAIN
-    from checker.model import Unreadable
-    from checker.remote import connect
-
-    remote = connect(server)
-    wait = pause or time.sleep
-
-    def post(body: bytes) -> Reply:
-        for seconds in pauses_s:
-            reply = remote.post("/v1/lookups", body, "application/json", bytes_max=_ANSWER_BYTES_MAX)
-            if reply.status not in _BUSY or _problem(reply.body).endswith("/corpus-empty"):
-                return reply
-            wait(seconds)
-        return remote.post("/v1/lookups", body, "application/json", bytes_max=_ANSWER_BYTES_MAX)
+    from checker.model import Picture
 
     with SandboxDecoder(settings) as decoder:
+        coded = coder(settings, decoder)
 
-        def ask(body: bytes | Unreadable) -> Answered:
-            import json
+        def ask(body: bytes | Unreadable, withdraw_code: str | None = None) -> Answered:
+            from checker.client.client import codes_document
 
-            picture = (
-                body
-                if isinstance(body, Unreadable)
-                else fingerprint_bytes(body, settings, decoder=decoder, depth=Depth.WHOLE)
-            )
-            if isinstance(picture, Unreadable):
-                return Answered(_not_asked("unreadable", picture.detail), {})
-            if picture.plain:
-                return Answered(_not_asked("too-plain", TOO_PLAIN), {})
-            codes = _codes(picture)
-            reply = post(json.dumps({"codes": codes}).encode())
-            return Answered(_read_reply(reply.status, reply.body, server), codes)
+            picture = coded(body)
+            if not isinstance(picture, Picture):
+                return Answered(picture, {})
+            report = client.look_up(picture)
+            return Answered(opened_document(report, view_there(client, withdraw_code)), codes_document(picture))
 
         yield ask
 
 
-def _codes(picture: Picture | Unreadable) -> dict[str, dict[str, str]]:
+def coder(settings: Settings, decoder: Any) -> Callable[[bytes | Unreadable], Picture | dict[str, Any]]:
+    """What makes a picture of the bytes of a file, or, where it cannot be asked about, the report that says why."""
+    from checker.fingerprint import Depth
+    from checker.fingerprint.pictures import fingerprint_bytes
+    from checker.lookup import TOO_PLAIN
     from checker.model import Unreadable
 
-    if isinstance(picture, Unreadable):
-        return {}
-    return {code.kind.name: {"version": code.kind.version, "hex": code.hex} for code in picture.fingerprints}
+    def coded(body: bytes | Unreadable) -> Picture | dict[str, Any]:
+        picture = (
+            body
+            if isinstance(body, Unreadable)
+            else fingerprint_bytes(body, settings, decoder=decoder, depth=Depth.WHOLE)
+        )
+        if isinstance(picture, Unreadable):
+            return _not_asked("unreadable", picture.detail)
+        return _not_asked("too-plain", TOO_PLAIN) if picture.plain else picture
+
+    return coded
+
+
+def opened_document(report: Report, view: View | None) -> dict[str, Any]:
+    """A report as JSON, with what is withheld opened where `view` shows it."""
+    from checker.lookup import match_document, report_document
+
+    document = report_document(report)
+    if view is not None:
+        for number, match in enumerate(report.matches):
+            shown = view(match.handle) if match.withheld else None
+            if shown is not None and shown.withheld is None:
+                places = match_document(shown)["sightings"]
+                told = {name: value for name, value in document["matches"][number].items() if name != "withheld"}
+                document["matches"][number] = {**told, "where": "opened", "sightings": places}
+    return document
+
+
+def view_there(client: Client, withdraw_code: str | None) -> View | None:
+    """What a server shows to the holder of this code. None: there is no code."""
+    if withdraw_code is None:
+        return None
+
+    def view(handle: str) -> Match | None:
+        try:
+            return client.image(handle, withdraw_code=withdraw_code)
+        except RemoteProblemError as error:
+            if error.status == 404:
+                return None  # it was erased, or the day of the handle is over
+            raise
+
+    return view
+
+
+def _view_here(checker: Checker, data: Path, withdraw_code: str | None, now: datetime) -> View | None:
+    from checker.optout.tokens import withdraw_code_hash
+    from checker.records.registry import REGISTRY_FILE, Registry
+
+    if withdraw_code is None or not (data / REGISTRY_FILE).is_file():
+        return None
+    with closing(Registry.open(data / REGISTRY_FILE)) as registry:
+        held = registry.opt_out_by_code(withdraw_code_hash(withdraw_code))
+    if held is None:
+        return None
+    number = held.number
+    return lambda handle: checker.opened(handle, number, now=now)
 
 
 def _not_asked(status: str, reason: str) -> dict[str, Any]:
     return {"status": status, "reason": reason, "coverage": None, "matches": []}
-
-
-def _read_reply(status: int, body: bytes, server: str) -> dict[str, Any]:
-    """The row of a server's answer: the members that a row has and no others, each of its form."""
-    from checker.report import CheckStatus, MatchKind, Orientation
-
-    document = _json_object(body)
-    if document is None:
-        raise RemoteError(f"{server} answered {status} with something that is not JSON; is it a service of this kind?")
-    if status == 503 and _problem(body).endswith("/corpus-empty"):
-        raise EmptyCorpusError(f"{server} has looked at 0 pictures yet, so it cannot answer; try again later")
-    if status != 200:
-        reason = one_line(document.get("detail") or document.get("title") or "no reason given")[:_REASON_LETTERS_MAX]
-        raise RemoteError(f"{server} answered {status}: {reason}; try again later")
-    try:
-        row = {name: document[name] for name in ("status", "reason", "coverage", "matches")}
-        CheckStatus(row["status"])
-        for match in row["matches"]:
-            MatchKind(match["kind"])
-            Orientation(match["orientation"])
-        list(answer_lines({"path": "", **row}))  # whatever is shown has to be there
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise RemoteError(f"{server} answered something else than a report; is it a service of this kind?") from error
-    return row
-
-
-def _problem(body: bytes) -> str:
-    """The type of a problem document (RFC 9457 3.1.1); empty: it is none."""
-    return str((_json_object(body) or {}).get("type", ""))
-
-
-def _json_object(body: bytes) -> dict[str, Any] | None:
-    import json
-
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

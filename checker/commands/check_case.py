@@ -6,31 +6,33 @@ what is written is the same whether the run was stopped in between or not.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from checker.commands.check_ask import PAUSES_S, Ask, ask_folder, ask_server
+from checker.commands.check_ask import ask_folder, ask_server
 from checker.commands.check_case_files import CaseFiles, tell_sums, write_case
+from checker.commands.check_list import ByLists, require_allowed
 from checker.commands.check_progress import CaseProgress
+from checker.commands.check_rows import OneByOne, row_state
 from checker.commands.check_words import FOUND, answer_lines
+from checker.commands.service import service
 from checker.console import answer, answer_json, one_line, say
-from checker.errors import InputError, RemoteError
+from checker.errors import InputError
 
 if TYPE_CHECKING:
+    from checker.client import Client
     from checker.evidence.case import Case
-    from checker.evidence.journal import Journal
+    from checker.evidence.journal import Journal, NoJournal
     from checker.evidence.manifest import Manifest, ManifestRow
     from checker.evidence.snapshot import Snapshot
     from checker.settings import Settings
 
-_AT_ONCE = 4
-"""Photos asked about at the same time: one waits for a decoder, one for the index, one for the disk."""
+REASONS = ("write-to-host", "inform-person", "secure-evidence", "count-hosts")
+"""What addresses may be needed for (`checker.bulk.told.Reason`, which a test holds equal: to import it takes long)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class CaseOptions:
     server: str | None
     case: str | None
     purpose: str | None
+    key_file: Path | None
+    reason: str | None
     csv: Path | None
     report: Path | None
     parquet: Path | None
@@ -52,7 +56,7 @@ class CaseOptions:
     @property
     def is_case(self) -> bool:
         """Is it one, or photos whose answers are only printed?"""
-        return any((self.manifest, self.case, self.purpose, *self.written))
+        return any((self.manifest, self.case, self.purpose, self.key_file, *self.written))
 
     @property
     def written(self) -> tuple[Path, ...]:
@@ -79,7 +83,10 @@ def check_case(options: CaseOptions, settings: Settings, environ: Mapping[str, s
     from checker.evidence.bundle import key_path, require_free, signing_key
     from checker.evidence.case import read_case
     from checker.evidence.document import Run, case_document
+    from checker.evidence.receipts import read_receipts
 
+    if options.reason is not None and options.reason not in REASONS:
+        raise InputError(f"--reason is one of {', '.join(REASONS)}")
     case = read_case(options.case, options.purpose, required=options.server is not None)
     made_at = _made_at(environ)
     manifest = _manifest(options)
@@ -89,25 +96,28 @@ def check_case(options: CaseOptions, settings: Settings, environ: Mapping[str, s
     for path in options.written:
         if not path.absolute().parent.is_dir():
             raise InputError(f"there is no folder {one_line(path.parent)} to write {one_line(path.name)} into; make it")
-    with _asking(options, settings) as ask, _journal(options, manifest, case, settings) as journal:
-        began = _begin(options, manifest, case, settings, journal)
-        answers = _ask_all(ask, manifest.rows, journal, options, settings)
+    client, codes = _client(options), read_receipts(manifest.rows)
+    if client and options.key_file:
+        require_allowed(client, case)
+    with _journal(options, manifest, case, settings) as journal:
+        _begin(options, client, manifest, case, settings, journal)
+        with _asking(options, client, case, settings, codes, str(journal.began["run"])) as asker:
+            answers = _ask_all(asker, manifest.rows, journal, options)
         run = Run(
             case=case,
             command=_command(options, case),
             manifest_sha256=manifest.sha256 or None,
             place=place_of(options),
             sent=_sent(options, answers),
-            snapshot=_snapshot(options),
-            began=began,
+            snapshot=_snapshot(options, client),
+            began=str(journal.began["snapshot"]),
             tool_version=version("haveibeenscraped"),
             made_at=made_at or datetime.now(UTC),
         )
         document = case_document(run, manifest.rows, answers)
         files = CaseFiles(options.csv, options.report, options.parquet, options.evidence)
         write_case(document, files, checkpoint=run.snapshot.checkpoint, key=key)
-        if journal:
-            journal.remove()
+        journal.remove()
     tell_sums(document, files, key=key, as_json=options.as_json)
     return CaseTally(document["counts"]["found"], document["counts"]["unreadable"])
 
@@ -140,19 +150,41 @@ def _made_at(environ: Mapping[str, str]) -> datetime | None:
 # --- asking ----------------------------------------------------------------------------------------------------
 
 
-def _asking(options: CaseOptions, settings: Settings) -> AbstractContextManager[Ask]:
-    if options.data:
-        return ask_folder(options.data, settings, with_codes=True)
-    return ask_server(str(options.server), settings, pauses_s=PAUSES_S)
+def _client(options: CaseOptions) -> Client | None:
+    """The server that is asked. None: a data folder is."""
+    from checker.optout.feed_source import read_key_file
+
+    if options.server is None:
+        return None
+    return service(options.server, key=read_key_file(options.key_file) if options.key_file else None)
 
 
-def _snapshot(options: CaseOptions) -> Snapshot:
+@contextmanager
+def _asking(
+    options: CaseOptions,
+    client: Client | None,
+    case: Case,
+    settings: Settings,
+    codes: Mapping[Path, str],
+    run: str,
+) -> Iterator[OneByOne | ByLists]:
+    from checker.fingerprint.sandbox import SandboxDecoder
+
+    if client is not None and options.key_file:
+        if options.reason is None:
+            say("no --reason was given, so the server tells sources and dates of what it finds, and no addresses")
+        with SandboxDecoder(settings) as decoder:
+            yield ByLists(client, case, settings, codes, run=run, reason=options.reason, decoder=decoder)
+        return
+    asking = ask_server(client, settings) if client else ask_folder(options.data or Path(), settings, with_codes=True)
+    with asking as ask:
+        yield OneByOne(ask, codes, settings)
+
+
+def _snapshot(options: CaseOptions, client: Client | None) -> Snapshot:
     from checker.evidence.snapshot import folder_snapshot, server_snapshot
-    from checker.remote import connect
 
-    if options.data:
-        return folder_snapshot(options.data)
-    return server_snapshot(connect(str(options.server)), str(options.server))
+    return server_snapshot(client) if client else folder_snapshot(options.data or Path())
 
 
 def place_of(options: CaseOptions) -> dict[str, str]:
@@ -177,110 +209,67 @@ def _asked(options: CaseOptions, manifest: Manifest, case: Case, settings: Setti
         "purpose": case.purpose.value if case.purpose else None,
         "model": model.kind.version if model else None,
         "radius": settings.match_distance_bits_max,
+        "by": "list" if options.key_file else "photo",
+        "reason": options.reason,
     }
 
 
 def _journal(
     options: CaseOptions, manifest: Manifest, case: Case, settings: Settings
-) -> AbstractContextManager[Journal | None]:
-    """Beside the first thing that is to be written. None: nothing is, so nothing can be gone on with."""
-    from checker.evidence.journal import Journal
+) -> AbstractContextManager[Journal | NoJournal]:
+    """Beside the first thing that is to be written."""
+    from checker.evidence.journal import Journal, NoJournal
 
     if not options.written:
-        return nullcontext()
+        return nullcontext(NoJournal())
     first = options.written[0]
     return Journal(first.with_name(f"{first.name}.journal"), _asked(options, manifest, case, settings))
 
 
-def _begin(options: CaseOptions, manifest: Manifest, case: Case, settings: Settings, journal: Journal | None) -> str:
-    """Note the state of what is asked; gives the id of the state in which the case was begun."""
-    if journal is None:
-        return _snapshot(options).id
+def _begin(
+    options: CaseOptions,
+    client: Client | None,
+    manifest: Manifest,
+    case: Case,
+    settings: Settings,
+    journal: Journal | NoJournal,
+) -> None:
+    """Note the state of what is asked, and a number of this run that nobody else has."""
+    import secrets
+
     if not journal.began:
-        journal.begin(_asked(options, manifest, case, settings), {"snapshot": _snapshot(options).id})
+        began = {"snapshot": _snapshot(options, client).id, "run": secrets.token_hex(4)}
+        journal.begin(_asked(options, manifest, case, settings), began)
     elif journal.resumed:
-        say(f"resumed: {len(journal.answers):,} of {len(manifest.rows):,} photos are answered already")
-    return str(journal.began["snapshot"])
+        read = f", {len(journal.coded):,} more are read" if journal.coded else ""
+        say(f"resumed: {len(journal.answers):,} of {len(manifest.rows):,} photos are answered already{read}")
 
 
 def _ask_all(
-    ask: Ask, rows: Sequence[ManifestRow], journal: Journal | None, options: CaseOptions, settings: Settings
+    asker: OneByOne | ByLists, rows: Sequence[ManifestRow], journal: Journal | NoJournal, options: CaseOptions
 ) -> list[dict[str, Any]]:
     """The answer to every row, in their order; printed as they come."""
-    before = {number: one for number, one in (journal.answers if journal else {}).items() if number < len(rows)}
-    known = {number: one for number, one in before.items() if one["state"] == _state(rows[number].file)}
+    known = _unchanged(journal.answers, rows)
+    read = _unchanged(journal.coded, rows).keys() | known.keys()
+    what = "photos read" if options.key_file else "photos"
     answers: list[dict[str, Any]] = []
-    found = unreadable = 0
-    with CaseProgress(len(rows), done=len(known)) as progress, ThreadPoolExecutor(_AT_ONCE) as pool:
+    with CaseProgress(len(rows), done=len(read), what=what) as progress:
         try:
-            for number, answered in enumerate(_in_order(pool, ask, rows, known, settings)):
-                if journal and number not in known:
-                    journal.add(number, answered)
+            for row, answered in zip(rows, asker.answers(rows, known, journal, progress), strict=True):
                 answers.append(answered)
-                found += any(match["kind"] in FOUND for match in answered["answer"]["matches"])
-                unreadable += answered["answer"]["status"] == "unreadable"
-                _tell(rows[number], answered["answer"], as_json=options.as_json)
-                if number not in known:
-                    progress.answered(found=found, unreadable=unreadable)
+                progress.found += any(match["kind"] in FOUND for match in answered["answer"]["matches"])
+                progress.unreadable += answered["answer"]["status"] == "unreadable"
+                _tell(row, answered["answer"], as_json=options.as_json)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
-            if journal:
+            if options.written:
                 say(f"{len(answers):,} of {len(rows):,} photos are answered and kept; the same command goes on")
             raise
     return answers
 
 
-def _in_order(
-    pool: ThreadPoolExecutor,
-    ask: Ask,
-    rows: Sequence[ManifestRow],
-    known: Mapping[int, dict[str, Any]],
-    settings: Settings,
-) -> Iterator[dict[str, Any]]:
-    """The answers in the order of the rows, a few asked ahead."""
-    ahead: deque[Future[dict[str, Any]] | dict[str, Any]] = deque()
-    for number, row in enumerate(rows):
-        ahead.append(known[number] if number in known else pool.submit(_ask_one, ask, row, settings))
-        if len(ahead) > _AT_ONCE:
-            yield _result(ahead.popleft())
-    yield from map(_result, ahead)
-
-
-def _result(answered: Future[dict[str, Any]] | dict[str, Any]) -> dict[str, Any]:
-    return answered.result() if isinstance(answered, Future) else answered
-
-
-def _ask_one(ask: Ask, row: ManifestRow, settings: Settings) -> dict[str, Any]:
-    """What the journal keeps of one row."""
-    import hashlib
-
-    from checker.evidence.answers import stored_answer
-    from checker.fingerprint.pictures import read_picture_file
-
-    state = _state(row.file)
-    body = read_picture_file(row.file, settings)
-    # More than the limit is not read, so of a file above it there is no digest.
-    whole = isinstance(body, bytes) and len(body) <= settings.picture_bytes_max
-    answered = ask(body)
-    try:
-        kept = stored_answer(answered.report)
-    except ValueError as error:
-        raise RemoteError("the server answered something else than a report; is it a service of this kind?") from error
-    return {
-        "state": state,
-        "sha256": hashlib.sha256(body).hexdigest() if whole and isinstance(body, bytes) else None,
-        "codes": answered.codes,
-        "answer": kept,
-    }
-
-
-def _state(path: Path) -> list[int] | None:
-    """Size and time of the last change: a file that is another one by now is asked about again. None: no file."""
-    try:
-        seen = path.stat()
-    except (OSError, ValueError):
-        return None
-    return [seen.st_size, seen.st_mtime_ns]
+def _unchanged(kept: Mapping[int, dict[str, Any]], rows: Sequence[ManifestRow]) -> dict[int, dict[str, Any]]:
+    """What is kept of rows whose files are as they were."""
+    return {n: one for n, one in kept.items() if n < len(rows) and one["state"] == row_state(rows[n])}
 
 
 def _tell(row: ManifestRow, report: dict[str, Any], *, as_json: bool) -> None:
@@ -300,6 +289,8 @@ def _command(options: CaseOptions, case: Case) -> tuple[str, ...]:
     place = ["--data", str(options.data)] if options.data else ["--server", str(options.server)]
     why = ["--case", case.reference] if case.reference else []
     why += ["--purpose", case.purpose.value] if case.purpose else []
+    why += ["--key-file", str(options.key_file)] if options.key_file else []
+    why += ["--reason", options.reason] if options.reason else []
     return ("hibs", "check", *asked, *place, *why)
 
 
@@ -307,4 +298,5 @@ def _sent(options: CaseOptions, answers: Sequence[dict[str, Any]]) -> dict[str, 
     """What left this machine."""
     sent = [one["codes"] for one in answers if one["codes"]] if options.server else []
     kinds = {f"{kind} {code['version']}" for codes in sent for kind, code in codes.items()}
-    return {"to": options.server, "photos": len(sent), "kinds": sorted(kinds)}
+    told: dict[str, Any] = {"to": options.server, "photos": len(sent), "kinds": sorted(kinds)}
+    return {**told, "with_case": True, "reason": options.reason} if options.key_file else told

@@ -34,7 +34,7 @@ MANIFEST = Annotated[
     typer.Option(
         "--manifest",
         metavar="FILE",
-        help="A list of photos (CSV, TSV) with the columns path, claimant, note; the last two stay here.",
+        help="A list of photos (CSV, TSV) with the columns path, claimant, note, receipt; all of them stay here.",
         show_default=False,
         readable=False,
     ),
@@ -48,6 +48,26 @@ PURPOSE = Annotated[
         "--purpose",
         metavar="P",
         help="access-request, erasure-request, complaint, research, journalism, takedown or child-protection.",
+        show_default=False,
+    ),
+]
+KEY_FILE = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        metavar="F",
+        help="With --server: a key of scope bulk. Codes are sent in lists, with --case and --purpose.",
+        show_default=False,
+        readable=False,
+    ),
+]
+REASON = Annotated[
+    str | None,
+    typer.Option(
+        "--reason",
+        metavar="R",
+        help="With --key-file, what addresses are needed for: write-to-host, inform-person, secure-evidence or "
+        "count-hosts. Without it none are told.",
         show_default=False,
     ),
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checker.commands.fingerprint import named_pictures
+from checker.commands.service import service
 from checker.console import say
 
 if TYPE_CHECKING:
@@ -32,12 +33,11 @@ def ask_privately(
 
     from checker.fingerprint.sandbox import SandboxDecoder
     from checker.private_check.rows import cache_folder, rows_of_file, rows_of_folder, rows_of_server
-    from checker.remote import connect
 
     now = datetime.now(UTC)
     source: RowSource
     if server:
-        source, done = rows_of_server(connect(server), server, cache_folder(os.environ), now=now)
+        source, done = rows_of_server(service(server), server, cache_folder(os.environ), now=now)
         say(f"private check: {done}")
     else:
         source = rows_of_file(saved) if saved else rows_of_folder(data or Path(), settings, now=now)

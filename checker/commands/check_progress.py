@@ -14,9 +14,15 @@ _PHOTOS_WITH_STEPS = 100
 class CaseProgress:
     """One line that changes on a terminal, else a line each tenth or half minute. A context manager."""
 
-    def __init__(self, photos: int, *, done: int) -> None:
-        """`done`: how many were answered by an earlier run; the rate does not count them."""
-        self._photos, self._before, self._done = photos, done, done
+    def __init__(self, photos: int, *, done: int, what: str = "photos") -> None:
+        """Begin.
+
+        Args:
+            done: how many were done by an earlier run; the rate does not count them.
+            what: is counted ("photos read").
+        """
+        self._photos, self._before, self._done, self._what = photos, done, done, what
+        self.found = self.unreadable = 0
         self._step = -1
         self._line = Progress()
 
@@ -29,8 +35,12 @@ class CaseProgress:
     ) -> None:
         self._line.__exit__(kind, error, trace)
 
-    def answered(self, *, found: int, unreadable: int) -> None:
-        """One more photo was asked about."""
+    def show(self, text: str) -> None:
+        """Say something else for a while, where it is time to."""
+        self._line.show(text)
+
+    def step(self) -> None:
+        """One more photo is done."""
         self._done += 1
         step = self._done * _STEPS // self._photos if self._photos >= _PHOTOS_WITH_STEPS else -1
         next_step = step != self._step and not self._line.on_terminal
@@ -38,11 +48,15 @@ class CaseProgress:
             return
         self._step = step
         here = self._done - self._before
-        words = progress_words(self._done, self._photos, found, unreadable, seconds=self._line.seconds, here=here)
+        words = progress_words(
+            self._done, self._photos, self.found, self.unreadable, self._what, seconds=self._line.seconds, here=here
+        )
         self._line.show(words, now=next_step)
 
 
-def progress_words(done: int, photos: int, found: int, unreadable: int, *, seconds: float, here: int) -> str:
+def progress_words(
+    done: int, photos: int, found: int, unreadable: int, what: str = "photos", *, seconds: float, here: int
+) -> str:
     """One line.
 
     Args:
@@ -56,4 +70,4 @@ def progress_words(done: int, photos: int, found: int, unreadable: int, *, secon
     left = (
         f"{left_s:.0f} s" if left_s < 120 else f"{left_s / 60:.0f} min" if left_s < 7200 else f"{left_s / 3600:.1f} h"
     )
-    return f"{done:,} of {photos:,} photos, {found:,} found, {unreadable:,} unreadable, {rate:.1f}/s, {left} left"
+    return f"{done:,} of {photos:,} {what}, {found:,} found, {unreadable:,} unreadable, {rate:.1f}/s, {left} left"

@@ -97,6 +97,8 @@ def _sureness(matches: list[dict[str, Any]]) -> str:
 
 
 def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
+    if any(match["where"] == "opened" for match in matches):
+        yield "where is told to you as the holder of its opt-out, and to nobody else:"
     held = [match["withheld"] for match in matches if match["where"] == "withheld"]
     if held:
         count = sum(h["count"] for h in held)
@@ -110,6 +112,8 @@ def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
             page = f"  on {sighting['page_url']}" if sighting["page_url"] else ""
             caption = f'  "{sighting["caption"]}"' if sighting["caption"] else ""
             yield f"{sighting['image_url']}{page}{caption}"
+        if not sighting["locator"] and not sighting["image_url"]:
+            yield f"a place in {sighting['source']['name']} that is not told"
         first, last = sighting["first_seen"][:10], sighting["last_seen"][:10]
         by_file = sighting["verdict"] and sighting["source"]["kind"] in ("folder", "archive")
         who = "the file itself says" if by_file else "the site had said"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from checker.console import ExitCode, answer, answer_json, command, one_line
-from checker.errors import CheckerError
+from checker.errors import CheckerError, RemoteProblemError
 
 if TYPE_CHECKING:
     from checker.settings import Settings
@@ -26,7 +26,6 @@ SPARE_BYTES = 512 * 2**20
 """Free space below which something is to be done, beside the room for a second copy of the databases and the index."""
 SKEW_MAX = timedelta(minutes=5)
 EXPIRES_SOON = timedelta(days=30)
-READY_BYTES_MAX = 2**20
 PRIVATE_FILES = ("*.db", "*.db-wal", "*.db-shm", "*.db-journal", "*.key", "look-ups.shared")
 """Files that hold what people asked, or secrets; none but the owner may read them."""
 
@@ -232,22 +231,17 @@ def _keys(data: Path, now: datetime) -> Finding:
 
 
 def _service(server: str) -> Finding:
-    import json
     import time
 
-    from checker.remote import connect
+    from checker.client import Client
 
     began_s = time.monotonic()
-    reply = connect(server).get("/readyz", bytes_max=READY_BYTES_MAX)
-    took_ms = (time.monotonic() - began_s) * 1000
     try:
-        told = json.loads(reply.body)
-        status, images = str(told["status"]), int(told["images"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return Finding("service", f"{server} answered {reply.status}, not as hibs does", "check the address")
-    if reply.status != 200 or status != "ready":
-        return Finding("service", f"{server} answered {reply.status}", "see what it wrote to standard error")
-    return Finding("service", f"{server} is ready, {images:,} pictures, answered in {took_ms:.0f} ms")
+        ready = Client(server, pauses_s=()).ready()
+    except RemoteProblemError as error:
+        return Finding("service", f"{server} answered {error.status}", "see what it wrote to standard error")
+    took_ms = (time.monotonic() - began_s) * 1000
+    return Finding("service", f"{server} is ready, {ready.images:,} pictures, answered in {took_ms:.0f} ms")
 
 
 def _mib(size: int) -> str:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from checker.commands.service import service
 from checker.console import answer, answer_json, one_line, say
-from checker.errors import InputError, RemoteError
+from checker.errors import InputError, RemoteError, RemoteProblemError
 
 if TYPE_CHECKING:
-    from checker.remote import Reply
+    from checker.client import Client
 
-PATH = "/v1/honours"
 REPORT_BYTES_MAX = 256 * 2**20
 """A report holds at most 100,000 rows (docs/honour.md), of a kilobyte where keys and addresses are long."""
-_ANSWER_BYTES_MAX = 65_536
 _ACTIONS = ("keep", "drop", "review", "not-checked")
 _WRONG = {
     "feed_size": "its list is shorter than the one of the report; was the report made with the list of this server?",
@@ -35,20 +34,13 @@ def state(report: Path, server: str, key_file: Path, as_json: bool) -> None:
         InputError: the report cannot be read, does not add up, or the key file holds no key.
         RemoteError: the server did not take it.
     """
-    import json
-
     from checker.optout.feed_source import read_key_file
-    from checker.remote import connect
 
     if not server.startswith(("https://", "http://")):
         raise InputError(f"{server} is no address of a server; it begins with https://")
     document, digest = _read(report)
     said = _statement(report, document, digest)
-    authorization = f"Bearer {read_key_file(key_file)}"
-    reply = connect(server).post(
-        PATH, json.dumps(said).encode(), "application/json", bytes_max=_ANSWER_BYTES_MAX, authorization=authorization
-    )
-    told = _kept(reply, said, server)
+    told = _kept(service(server, key=read_key_file(key_file)), said)
     if document.get("mode") == "dry-run":
         say("the report is of a dry run, which leaves nothing out by itself: what it names must be left out by you")
     if as_json:
@@ -117,34 +109,23 @@ def _statement(report: Path, document: dict[str, Any], digest: str) -> dict[str,
     return {"feed_size": size, "root": root, "rows_in": rows_in, "rows_out": by_action["keep"], "report_digest": digest}
 
 
-def _kept(reply: Reply, said: dict[str, Any], server: str) -> dict[str, Any]:
+def _kept(client: Client, said: dict[str, Any]) -> dict[str, Any]:
     """The statement as the server keeps it.
 
     Raises:
         RemoteError: it refused, or its answer is not of what was sent.
     """
-    import json
+    from checker.client.asking import told
 
     try:
-        document = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        document = None
-    if reply.status in (401, 403):
-        raise RemoteError(
-            f"{server} does not accept the key: it is unknown, expired, revoked or not of scope honour; ask its "
-            "operator for another"
-        )
-    if not isinstance(document, dict):
-        raise RemoteError(f"{server} answered {reply.status} and no JSON; check the address")
-    if reply.status != 201:
-        places = document.get("places")
-        why = _WRONG.get(str(places[0])) if isinstance(places, list) and places else None
-        raise RemoteError(
-            f"{server} refused ({reply.status}): {why or str(document.get('detail') or 'no reason given')[:400]}"
-        )
-    told = [document.get(name) for name in ("operator", "states")]
-    if {name: document.get(name) for name in said} != said or not all(isinstance(text, str) for text in told):
-        raise RemoteError(f"{server} answered with another statement than was sent; tell whoever runs it")
+        document = told(client.state(**said))
+    except RemoteProblemError as error:
+        why = _WRONG.get(error.places[0]) if error.places else None
+        if why is None:
+            raise
+        raise RemoteError(f"{client.name} refused ({error.status}): {why}") from error
+    if {name: document[name] for name in said} != said:
+        raise RemoteError(f"{client.name} answered with another statement than was sent; tell whoever runs it")
     return document
 
 

@@ -23,6 +23,7 @@ from checker.commands.optout_place import (
 )
 from checker.commands.optout_review import app as review_app
 from checker.commands.optout_review import dispute
+from checker.commands.service import service
 from checker.commands.uses import parse_uses
 from checker.console import ExitCode, answer, answer_json, command, one_line, say
 from checker.errors import InputError, TooPlainError, VerificationError
@@ -243,10 +244,9 @@ def _record(
 ) -> _Kept:
     from checker.optout.entry import Evidence
     from checker.optout.remote_request import record_at
-    from checker.remote import connect
 
     if server is not None:
-        there = record_at(connect(server), pictures, uses, days=settings_of_environment().withdraw_after_days)
+        there = record_at(service(server), pictures, uses, days=settings_of_environment().withdraw_after_days)
         number, made = there.number, there.receipt
         folder.keep(number, receipt=None, withdraw=there.withdraw_text)
     else:

@@ -18,6 +18,7 @@ from checker.commands.optout_place import (
     require_one_place,
     status_page,
 )
+from checker.commands.service import service
 from checker.console import answer, answer_json, command, one_line
 from checker.errors import InputError
 
@@ -41,12 +42,11 @@ def status(
     from checker.optout.holder import holder_view
     from checker.optout.papers import read_paper
     from checker.optout.remote_request import status_at
-    from checker.remote import connect
 
     require_one_place(data, server)
     asked = read_paper(paper)
     if server is not None:
-        _show(status_at(connect(server), asked), as_json=as_json)
+        _show(status_at(service(server), asked), as_json=as_json)
         return
     with opened(data) as (opt_outs, now):
         found = opt_outs.status(asked.number, asked.code, now=now)
@@ -69,12 +69,11 @@ def withdraw(
     hibs opt-out withdraw 4F7K-20M9.withdraw.txt --data data/
     """
     from checker.optout.remote_request import withdraw_at
-    from checker.remote import connect
 
     require_one_place(data, server)
     asked, code = _read_secret(paper, "withdrawing")
     if server is not None:
-        _show(withdraw_at(connect(server), asked), as_json=as_json)
+        _show(withdraw_at(service(server), asked), as_json=as_json)
         return
     with opened(data) as (opt_outs, now):
         found = opt_outs.withdraw(code, now=now)
@@ -100,7 +99,6 @@ def erase(
     """
     from checker.optout.holder import forget_pictures
     from checker.optout.remote_request import erase_at
-    from checker.remote import connect
 
     require_one_place(data, server)
     asked, code = _read_secret(paper, "erasing")
@@ -108,7 +106,7 @@ def erase(
     if server is not None:
         if forget:
             raise InputError("--forget works on a data folder; ask whoever runs the server to run it there")
-        found = erase_at(connect(server), asked)
+        found = erase_at(service(server), asked)
     else:
         with opened(data) as (opt_outs, now):
             held = opt_outs.status(asked.number, code, now=now)
@@ -141,13 +139,12 @@ def receipt(
     """
     from checker.optout.papers import papers
     from checker.optout.remote_request import receipt_at
-    from checker.remote import connect
 
     require_one_place(data, server)
     asked, code = _read_secret(paper, "a receipt")
     with papers(out) as folder:
         if server is not None:
-            made = receipt_at(connect(server), asked)
+            made = receipt_at(service(server), asked)
         else:
             with opened(data) as (opt_outs, now):
                 made = opt_outs.receipt(code, now=now)
@@ -193,6 +190,8 @@ def _show(found: dict[str, Any], *, as_json: bool) -> None:
         _show_sightings(found)
         for word in found.get("operators", ()):
             answer(one_line(f"operator  {word.get('operator')}: {word.get('says')}"))
+        if found.get("alerts"):
+            answer(one_line(f"alerts    {found['alerts']}  (new copies, for a feed reader; keep it to yourself)"))
 
 
 def _show_sightings(found: dict[str, Any]) -> None:

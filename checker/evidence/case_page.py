@@ -122,6 +122,7 @@ def _exhibit(photo: dict[str, Any]) -> dict[str, Any]:
             "expected": match["expected_chance_matches"],
             "codes_disagree": match["codes_disagree"],
             "withheld": match.get("withheld"),
+            "opened": match["where"] == "opened",
             "places": match["sightings"][:PLACES_SHOWN],
             "places_left": max(0, len(match["sightings"]) - PLACES_SHOWN),
         }

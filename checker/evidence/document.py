@@ -35,7 +35,8 @@ class Run:
     place: dict[str, str]
     """`{"kind": "folder" | "server", "name": ...}`"""
     sent: dict[str, Any]
-    """What left this machine: `{"to": None | address, "photos": n, "kinds": [...]}`."""
+    """What left this machine: `{"to": None | address, "photos": n, "kinds": [...]}`, and of who has a key `with_case`,
+    true, and `reason`."""
     snapshot: Snapshot
     """At the end of the run."""
     began: str
@@ -129,6 +130,7 @@ def _counts(photos: Sequence[dict[str, Any]]) -> dict[str, int]:
         "possible": results["possible"],
         "matches": sum(match["kind"] in FOUND for photo in photos for match in photo["matches"]),
         "withheld": sum(match["where"] == "withheld" for photo in photos for match in photo["matches"]),
+        "opened": sum(match["where"] == "opened" for photo in photos for match in photo["matches"]),
     }
 
 

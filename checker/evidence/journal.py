@@ -1,8 +1,8 @@
 """What a run over a case has answered so far, so that the same command goes on after a crash.
 
-One line of JSON a row, behind a first line that says which run it is. A line is written whole before the next photo is
-counted; what a kill leaves of a half-written one is cut off, and that one photo is asked about again. The file is for
-its owner alone, and is gone when the case is written.
+One line of JSON a row, behind a first line that says which run it is; where lists of rows are sent, one for each step
+of a list as well. A line is written whole before the next photo is counted; what a kill leaves of a half-written one is
+cut off, and that one photo is asked about again. The file is for its owner alone, and is gone when the case is written.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ class Journal:
         self._path = path
         self.answers: dict[int, dict[str, Any]] = {}
         """By row, from before."""
+        self.coded: dict[int, dict[str, Any]] = {}
+        """The same, of rows that were coded and have no answer yet."""
+        self.lists: dict[int, dict[str, Any]] = {}
+        """Lists of rows that were sent or were about to be, by their number: `rows`, `job`, `closed`."""
         self.began: dict[str, Any] = {}
         """What was noted when the run first began."""
         try:
@@ -65,6 +69,11 @@ class Journal:
     def add(self, row: int, answer: dict[str, Any]) -> None:
         """Keep the answer to one row; the last one of a row counts."""
         self._write({"row": row, **answer})
+
+    def add_list(self, number: int, **known: Any) -> None:
+        """Keep what became of a list of rows, on the disk before this returns: a list must not be sent twice."""
+        self.lists.setdefault(number, {}).update(known)
+        self._write({"list": number, **known}, sync=True)
 
     def remove(self) -> None:
         """The case is written: nothing is to be gone on with."""
@@ -99,8 +108,11 @@ class Journal:
                         "version); give another place, or delete it to begin anew"
                     )
                 self.began = document["began"]
+            elif "list" in document:
+                self.lists.setdefault(document.pop("list"), {}).update(document)
             else:
-                self.answers[document.pop("row")] = document
+                row = document.pop("row")
+                (self.coded if document["answer"] is None else self.answers)[row] = document
             whole += len(line)
         if whole == 0 and self._file.seek(0, os.SEEK_END) and not self._is_ours():
             raise InputError(f"{one_line(self._path)} is no journal of `hibs check`; give another place")
@@ -112,15 +124,41 @@ class Journal:
         self._file.seek(0)
         return _BEGIN.startswith(self._file.read(len(_BEGIN)))
 
-    def _write(self, document: dict[str, Any]) -> None:
+    def _write(self, document: dict[str, Any], *, sync: bool = False) -> None:
         try:
             self._file.write(json.dumps(document, separators=(",", ":")).encode() + b"\n")
             self._file.flush()
-            if time.monotonic() - self._synced_s > _SYNC_EVERY_S:
+            if sync or time.monotonic() - self._synced_s > _SYNC_EVERY_S:
                 os.fsync(self._file.fileno())
                 self._synced_s = time.monotonic()
         except OSError as error:
             raise DataError(f"cannot write {one_line(self._path)}: {error.strerror}; make space and go on") from error
+
+
+class NoJournal:
+    """Of a run that writes nothing, so that nothing can be gone on with: it remembers as long as the run lasts."""
+
+    resumed = False
+
+    def __init__(self) -> None:
+        self.answers: dict[int, dict[str, Any]] = {}
+        self.coded: dict[int, dict[str, Any]] = {}
+        self.lists: dict[int, dict[str, Any]] = {}
+        self.began: dict[str, Any] = {}
+
+    def begin(self, _: dict[str, Any], began: dict[str, Any]) -> None:
+        """See `Journal.begin`."""
+        self.began = began
+
+    def add(self, row: int, answer: dict[str, Any]) -> None:
+        """Nothing is kept."""
+
+    def add_list(self, number: int, **known: Any) -> None:
+        """See `Journal.add_list`."""
+        self.lists.setdefault(number, {}).update(known)
+
+    def remove(self) -> None:
+        """There is nothing to remove."""
 
 
 _BEGIN = b'{"v":1,"run":'
@@ -134,5 +172,7 @@ def _parse(line: bytes) -> dict[str, Any] | None:
         document = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    of_form = isinstance(document, dict) and ("run" in document or type(document.get("row")) is int)
-    return document if of_form else None
+    if not isinstance(document, dict):
+        return None
+    is_row = type(document.get("row")) is int and "answer" in document
+    return document if "run" in document or is_row or type(document.get("list")) is int else None

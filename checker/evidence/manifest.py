@@ -1,7 +1,7 @@
 """The list of a case: which photo belongs to which claimant. CSV or TSV, as a spreadsheet saves it.
 
-    path,claimant,note       in any order and any case; path has to be there, other columns are not read
-    C-014/beach.jpg,C-014,"seen by her sister, 2026"
+    path,claimant,note,receipt       in any order and any case; path has to be there, other columns are not read
+    C-014/beach.jpg,C-014,"seen by her sister, 2026",C-014/4F7K-20M9.withdraw.txt
 
 Comma, semicolon or tab, whichever stands in the header; cells in quotes as RFC 4180 has them; UTF-8, with or without
 byte order mark, or UTF-16 with one. A row that does not fit stops the run with its line: half-read, it could put one
@@ -24,7 +24,7 @@ from checker.errors import InputError
 BYTES_MAX = 64 * 2**20
 """About 600,000 rows with a note."""
 ROWS_MAX = 1_000_000
-COLUMNS = ("path", "claimant", "note")
+COLUMNS = ("path", "claimant", "note", "receipt")
 _DELIMITERS = (",", ";", "\t")
 _COLUMNS_SHOWN = 10
 
@@ -39,6 +39,9 @@ class ManifestRow:
     """Where that is: relative to the folder of the list."""
     claimant: str = ""
     note: str = ""
+    receipt: Path | None = None
+    """The withdraw file of an opt-out of this photo: relative to the folder of the list as well. None: there is none.
+    Only its path is kept here; it opens what others are not told (`receipts.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ def parse_manifest(body: bytes, folder: Path) -> tuple[tuple[ManifestRow, ...], 
             raise InputError(f"line {line} names no photo; its path is empty")
         if len(rows) == ROWS_MAX:
             raise InputError(f"it has more than {ROWS_MAX:,} rows; split it into several cases")
-        others = {name: found.get(name, "").strip() for name in COLUMNS[1:]}
-        rows.append(ManifestRow(path=path, file=folder / path, **others))
+        claimant, note, receipt = (found.get(name, "").strip() for name in COLUMNS[1:])
+        rows.append(ManifestRow(path, folder / path, claimant, note, folder / receipt if receipt else None))
     if not rows:
         raise InputError(
             "it has no row; the first line names the columns (path, claimant, note), the others are photos"

@@ -15,19 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from checker.errors import RemoteError, VerificationError
+from checker.client import Client
+from checker.errors import RemoteProblemError, VerificationError
 from checker.model import utc_text
 from checker.optout.log import CHECKPOINT_FILE, folder_keys
 from checker.optout.log_keys import KEY_FILE
-from checker.optout.note import NOTE_BYTES_MAX, Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
+from checker.optout.note import Checkpoint, VerifierKey, open_checkpoint, parse_verifier_key
 from checker.records.folder import DataFolder
 from checker.records.interfaces import Store
-from checker.remote import Remote
 
 _CODES_AT_ONCE = 100_000
-_ANSWER_BYTES_MAX = 2**20
-_FIGURES = ("images", "images_findable", "sightings", "sources")
-_TEXT_LETTERS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,27 +76,29 @@ def folder_snapshot(data: Path) -> Snapshot:
     )
 
 
-def server_snapshot(remote: Remote, server: str) -> Snapshot:
+def server_snapshot(client: Client) -> Snapshot:
     """What a server tells of its state now.
 
     Raises:
         RemoteError: it tells it in another form.
         VerificationError: its log is not signed with its key.
     """
-    stats = _get_json(remote, server, "/v1/stats")
+    stats = client.stats()
+    facts = {
+        "images": stats.images,
+        "images_findable": stats.images_findable,
+        "sightings": stats.sightings,
+        "sources": stats.sources,
+        "newest": utc_text(stats.newest) if stats.newest else None,
+        "codes_sha256": None,
+    }
+    sources = tuple(_source(one.name, one.kind, one.run_by) for one in client.sources())
     try:
-        facts: dict[str, Any] = {name: _number(stats[name]) for name in _FIGURES}
-        facts |= {"newest": _text(stats["newest"]), "codes_sha256": None}
-        rows = _get_json(remote, server, "/v1/sources")["sources"]
-        sources = tuple(_source(_text(row["name"]), _text(row["kind"]), _text(row["run_by"])) for row in rows)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RemoteError(f"{server} told its figures in another form; is it a service of this kind?") from error
-    key = remote.get("/v1/feed/key", bytes_max=_ANSWER_BYTES_MAX)
-    note = remote.get("/v1/feed/checkpoint", bytes_max=NOTE_BYTES_MAX)
-    if key.status != 200 or note.status != 200:
+        key, note = client.feed_key(), client.feed_checkpoint()
+    except RemoteProblemError:
         return Snapshot({**facts, "log": None}, None, sources)
-    verifiers = [parse_verifier_key(line) for line in key.body.decode("ascii", "replace").splitlines()[:2] if line]
-    return Snapshot({**facts, "log": _log(note.body, verifiers)}, note.body, sources)
+    verifiers = [parse_verifier_key(line) for line in key.splitlines()[:2] if line]
+    return Snapshot({**facts, "log": _log(note, verifiers)}, note, sources)
 
 
 def _codes_sha256(store: Store) -> str:
@@ -127,26 +126,3 @@ def _log(note: bytes | None, keys: list[VerifierKey]) -> dict[str, Any] | None:
 
 def _source(name: str | None, kind: str | None, run_by: str | None) -> dict[str, Any]:
     return {"name": name, "kind": kind, "run_by": run_by}
-
-
-def _get_json(remote: Remote, server: str, path: str) -> dict[str, Any]:
-    reply = remote.get(path, bytes_max=_ANSWER_BYTES_MAX)
-    try:
-        document = json.loads(reply.body) if reply.status == 200 else None
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise RemoteError(f"{server} answered {path} with {reply.status} and no figures; try again later")
-    return document
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or not 0 <= value < 2**53:
-        raise ValueError("it is no count")
-    return value
-
-
-def _text(value: Any) -> str | None:
-    if value is not None and (not isinstance(value, str) or len(value) > _TEXT_LETTERS_MAX):
-        raise ValueError("it is no text")
-    return value

@@ -8,20 +8,15 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
-from checker.errors import InputError, RemoteError
+from checker.client import Client
+from checker.errors import InputError, RemoteError, RemoteProblemError
 from checker.optout.entry import OPENING_BYTES_MAX, parse_opening
 from checker.optout.log import Log
-from checker.optout.note import NOTE_BYTES_MAX
 from checker.optout.request import OptOuts
 from checker.optout.tree import ENTRIES, TILE_WIDTH, Tile
 from checker.optout.trust import FeedSource
-from checker.remote import Remote, Reply, connect
 from checker.settings import Settings
 
-TILE_BYTES_MAX = TILE_WIDTH * 34
-"""A full bundle: 256 leaves of 32 bytes, each after 2 bytes of length."""
-PAGE_BYTES_MAX = 64 * 2**20
-"""One page of openings: 10,000 lines at most, of a kilobyte as a rule and `OPENING_BYTES_MAX` at most."""
 KEY_BYTES_MAX = 1024
 KEY_PREFIX = "hibs_"
 
@@ -29,37 +24,32 @@ KEY_PREFIX = "hibs_"
 class RemoteFeed:
     """A feed served over HTTP. The key goes along with openings only, since nothing else needs it."""
 
-    def __init__(self, remote: Remote, name: str, *, key: str | None) -> None:
-        self._remote = remote
-        self._authorization = None if key is None else f"Bearer {key}"
-        self.name = name
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.name = client.name
 
     def key(self) -> str:
         """See `FeedSource.key`."""
-        return self._get("/v1/feed/key", KEY_BYTES_MAX).decode("ascii", errors="replace").strip()
+        return self._client.feed_key()
 
     def checkpoint(self) -> bytes:
         """See `FeedSource.checkpoint`."""
-        return self._get("/v1/feed/checkpoint", NOTE_BYTES_MAX)
+        return self._client.feed_checkpoint()
 
     def tile(self, tile: Tile) -> bytes:
         """See `FeedSource.tile`."""
-        path = f"/v1/feed/{tile.path}"
-        reply = self._remote.get(path, bytes_max=TILE_BYTES_MAX)
-        if reply.status == 404 and tile.width < TILE_WIDTH:
+        found = self._client.feed_tile(tile.path)
+        if found is None and tile.width < TILE_WIDTH:
             # "Logs MAY delete any partial tile once the corresponding full tile is available" (C2SP tlog-tiles).
-            path = f"/v1/feed/{Tile(tile.level, tile.index, TILE_WIDTH).path}"
-            reply = self._remote.get(path, bytes_max=TILE_BYTES_MAX)
-        return self._body(path, reply)
+            found = self._client.feed_tile(Tile(tile.level, tile.index, TILE_WIDTH).path)
+        if found is None:
+            raise RemoteError(f"{self.name} has no {tile.path}; check the URL, or try again later")
+        return found
 
     def tiles(self, wanted: Sequence[Tile]) -> Iterator[bytes]:
         """See `FeedSource.tiles`. Several requests are under way at once."""
-        replies = self._remote.get_many([f"/v1/feed/{tile.path}" for tile in wanted], bytes_max=TILE_BYTES_MAX)
-        for tile, reply in zip(wanted, replies, strict=True):
-            if reply.status == 404 and tile.width < TILE_WIDTH:
-                yield self.tile(tile)
-            else:
-                yield self._body(f"/v1/feed/{tile.path}", reply)
+        for tile, found in zip(wanted, self._client.feed_tiles([tile.path for tile in wanted]), strict=True):
+            yield self.tile(tile) if found is None else found
 
     def openings(self, start: int) -> Iterator[bytes]:
         """See `FeedSource.openings`. Asks page after page until one is empty; the next comes while one is proved."""
@@ -75,28 +65,15 @@ class RemoteFeed:
                 lines = coming.result()
 
     def _page(self, start: int) -> list[bytes]:
-        path = f"/v1/feed/openings?from={start}"
-        return self._get(path, PAGE_BYTES_MAX, authorization=self._authorization).splitlines()
-
-    def _get(self, path: str, bytes_max: int, *, authorization: str | None = None) -> bytes:
-        return self._body(path, self._remote.get(path, bytes_max=bytes_max, authorization=authorization))
-
-    def _body(self, path: str, reply: Reply) -> bytes:
-        if reply.status in (401, 403) and self._authorization is not None:
-            raise RemoteError(
-                f"{self.name} does not accept the feed key: it is unknown, expired, revoked or for something else; ask "
-                "its operator for another"
-            )
-        if reply.status in (401, 403):
-            raise RemoteError(
-                f"{self.name} gives its openings to holders of a feed key only; ask its operator for one and name the "
-                "file that holds it with --key-file"
-            )
-        if reply.status != 200:
-            raise RemoteError(
-                f"{self.name} answered {reply.status} for {path.partition('?')[0]}; check the URL, or try again later"
-            )
-        return reply.body
+        try:
+            return self._client.feed_openings(start)
+        except RemoteProblemError as error:
+            if error.status in (401, 403) and not self._client.has_key:
+                raise RemoteError(
+                    f"{self.name} gives its openings to holders of a feed key only; ask its operator for one and name "
+                    "the file that holds it with --key-file"
+                ) from error
+            raise
 
 
 class LocalFeed:
@@ -150,11 +127,11 @@ def open_source(
     if not place.startswith(("https://", "http://")):
         raise InputError(f"{place} is no address of a server; it begins with https:// (or use --data DATA)")
     key = read_key_file(key_file) if key_file is not None else None
-    yield RemoteFeed(connect(place), place.rstrip("/"), key=key)
+    yield RemoteFeed(Client(place, key=key))
 
 
 def read_key_file(path: Path) -> str:
-    """The feed key in a file, as `hibs keys create` prints it.
+    """The API key in a file, as `hibs keys create` prints it.
 
     Raises:
         InputError: the file cannot be read or holds no such key. The message does not repeat what it holds.
@@ -163,7 +140,7 @@ def read_key_file(path: Path) -> str:
         with path.open("rb") as file:
             text = file.read(KEY_BYTES_MAX).decode("ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read a feed key from {path}; check the path and the file") from error
+        raise InputError(f"cannot read a key from {path}; check the path and the file") from error
     if not text.startswith(KEY_PREFIX) or not text.isprintable() or " " in text:
-        raise InputError(f"{path} holds no feed key; it is one line that begins with {KEY_PREFIX}")
+        raise InputError(f"{path} holds no API key; it is one line that begins with {KEY_PREFIX}")
     return text

@@ -19,21 +19,19 @@ from typing import Protocol
 
 import numpy as np
 
-from checker.errors import DataError, EmptyCorpusError, InputError, RemoteError
+from checker.client import Client
+from checker.errors import DataError, EmptyCorpusError, InputError, RemoteError, RemoteProblemError
 from checker.index.halves import HALF_BYTES, Halves
 from checker.index.private import shown_half_codes
 from checker.index.private_answer import About, read_answer
 from checker.model import PHASH256, utc_text
 from checker.private_check.asking import AskedHalves
 from checker.records.folder import DataFolder, make_private_folder
-from checker.remote import Remote, Reply
+from checker.remote import Reply
 from checker.settings import Settings
 
-LIST_PATH, SKETCH_PATH = "/v1/private/list", "/v1/private/sketches"
 ANSWER_BYTES_MAX = 64 * 2**20
 """Four million rows; a server that follows docs/private.md sends 3.3 MB at the most as a list."""
-SKETCH_BYTES_MAX = 8 * 2**20
-"""Half a million rows: 0.21 % of 240 million."""
 KEPT_FOR = timedelta(days=1)
 """A list is used without asking for this long at the most, whatever the server writes into it."""
 _REMEMBERED_MAX = 64
@@ -91,9 +89,8 @@ class WholeList:
 class BySketch:
     """Asks a server for the rows around up to four sketches of each photo."""
 
-    def __init__(self, remote: Remote, server: str, traffic: Traffic) -> None:
-        self._remote = remote
-        self._server = server
+    def __init__(self, client: Client, traffic: Traffic) -> None:
+        self._client = client
         self.traffic = traffic
         self._answers: dict[int, tuple[About, Halves]] = {}
 
@@ -112,12 +109,12 @@ class BySketch:
         return Rows(answers[0][0], rows, shown)
 
     def _fetch(self, sketches: Sequence[int]) -> None:
-        paths = [f"{SKETCH_PATH}/{sketch:04x}" for sketch in sketches]
-        self.traffic.sketches += len(paths)
-        replies = self._remote.get_many(paths, bytes_max=SKETCH_BYTES_MAX)
-        for sketch, reply in zip(sketches, replies, strict=True):
-            _count(self.traffic, reply)
-            self._answers[sketch] = _read_reply(reply, self._server)
+        self.traffic.sketches += len(sketches)
+        try:
+            for sketch, body in zip(sketches, self._client.private_sketches(sketches), strict=True):
+                self._answers[sketch] = _read(body, self._client)
+        finally:
+            _count(self.traffic, self._client)
 
 
 def rows_of_folder(data: Path, settings: Settings, *, now: datetime) -> WholeList:
@@ -152,11 +149,11 @@ def rows_of_file(path: Path) -> WholeList:
         raise InputError(f"the list {path} cannot be read: {error.strerror}; check the path") from error
     except ValueError as error:
         raise InputError(
-            f"{path} is no private list ({error}); save one with curl -o FILE SERVER{LIST_PATH}"
+            f"{path} is no private list ({error}); save one with curl -o FILE SERVER/v1/private/list"
         ) from error
 
 
-def rows_of_server(remote: Remote, server: str, cache: Path | None, *, now: datetime) -> tuple[RowSource, str]:
+def rows_of_server(client: Client, server: str, cache: Path | None, *, now: datetime) -> tuple[RowSource, str]:
     """The whole list of a server, from the cache where it is good still; of a large collection by sketch.
 
     Args:
@@ -164,7 +161,7 @@ def rows_of_server(remote: Remote, server: str, cache: Path | None, *, now: date
     Returns:
         The rows, and a sentence for the person about what was done.
     Raises:
-        EmptyCorpusError, RemoteError: the server has no answer, or is none of this kind.
+        RemoteError: the server has no answer, or is none of this kind.
     """
     traffic = Traffic()
     place = cache / f"{hashlib.sha256(server.encode()).hexdigest()[:32]}.list" if cache else None
@@ -172,16 +169,20 @@ def rows_of_server(remote: Remote, server: str, cache: Path | None, *, now: date
     if kept and kept.about.built_at <= now < min(kept.about.next_at, kept.about.built_at + KEPT_FOR):
         day = f"{kept.about.built_at:%Y-%m-%d}"
         return kept, f"the list of {day} that was taken before is good until the next one, so nothing was sent"
-    reply = remote.get(LIST_PATH, bytes_max=ANSWER_BYTES_MAX, if_none_match=etag or None)
-    _count(traffic, reply)
-    if reply.status == 304 and kept:
-        return WholeList(kept.about, kept.rows, traffic), "the list that was taken before has not changed"
-    if _problem(reply).endswith("/ask-otherwise"):
-        return BySketch(remote, server, traffic), (
+    try:
+        reply = client.private_list(etag=etag)
+    except RemoteProblemError as error:
+        if error.kind != "ask-otherwise":
+            raise
+        return BySketch(client, traffic), (
             "this collection is too large for one list, so up to 4 sketches of each photo are sent, 16 bits each; "
             "the photo and its code stay here"
         )
-    about, rows = _read_reply(reply, server)
+    finally:
+        _count(traffic, client)
+    if reply.status == 304 and kept:
+        return WholeList(kept.about, kept.rows, traffic), "the list that was taken before has not changed"
+    about, rows = _read(reply.body, client)
     said = "the whole list was taken, so nothing was sent of any photo"
     if place and reply.etag and _keep(place, server, reply):
         said += f"; it is kept in {place.parent}"
@@ -196,34 +197,15 @@ def cache_folder(environ: Mapping[str, str]) -> Path | None:
     return Path(home) / ".cache" / "hibs" / "private" if home.startswith("/") else None
 
 
-def _read_reply(reply: Reply, server: str) -> tuple[About, Halves]:
-    kind = _problem(reply)
-    if kind.endswith("/corpus-empty"):
-        raise EmptyCorpusError(f"{server} has looked at 0 pictures yet, so it cannot answer; try again later")
-    if kind.endswith("/index-loading"):
-        raise RemoteError(f"{server} is still making its list of the day; try again in a minute")
-    if reply.status != 200:
-        raise RemoteError(f"{server} answered {reply.status} to a private check; does it offer one?")
+def _read(body: bytes, client: Client) -> tuple[About, Halves]:
     try:
-        return read_answer(reply.body)
+        return read_answer(body)
     except ValueError as error:
-        raise RemoteError(f"{server} sent no private list: {error}; is it a service of this kind?") from error
+        raise RemoteError(f"{client.name} sent no private list: {error}; is it a service of this kind?") from error
 
 
-def _problem(reply: Reply) -> str:
-    """The type of a problem (RFC 9457). Empty: it is none."""
-    if reply.media_type != "application/problem+json":
-        return ""
-    try:
-        document = json.loads(reply.body)
-        return str(document["type"])
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-
-
-def _count(traffic: Traffic, reply: Reply) -> None:
-    traffic.requests += 1
-    traffic.bytes_received += len(reply.body)
+def _count(traffic: Traffic, client: Client) -> None:
+    traffic.requests, traffic.bytes_received = client.requests, client.bytes_received
 
 
 def _read_kept(place: Path, server: str) -> tuple[str, WholeList | None]:

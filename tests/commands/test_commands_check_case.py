@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import csv
-import http.client
 import io
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from urllib.parse import urlsplit
 
 import pytest
-from hibs_command import CHECKOUT, Hibs, hibs_in, serving
+from hibs_command import CHECKOUT, Hibs, hibs_in
 from PIL import Image
+from service_recorder import recording
 
+from checker.client import Client
 from checker.commands.check_ask import ask_server
 from checker.console import safe_cell
 from checker.errors import RemoteError
@@ -194,44 +194,11 @@ def test_a_photo_that_was_replaced_is_asked_about_again(hibs: Hibs, case: Path, 
 # --- a server --------------------------------------------------------------------------------------------------
 
 
-class Recorder(BaseHTTPRequestHandler):
-    """Hands every request on to the service, and keeps what it said."""
-
-    said: list[bytes]
-    service: str
-
-    def _hand_on(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        self.said.append(f"{self.command} {self.path} {self.headers}".encode() + body)
-        headers = {"Content-Type": self.headers["Content-Type"]} if body else {}
-        with closing(http.client.HTTPConnection(self.service, timeout=30)) as there:
-            there.request(self.command, self.path, body=body or None, headers=headers)
-            reply = there.getresponse()
-            answered = reply.read()
-        self.send_response(reply.status)
-        self.send_header("Content-Type", reply.headers["Content-Type"])
-        self.send_header("Content-Length", str(len(answered)))
-        self.end_headers()
-        self.wfile.write(answered)
-
-    do_GET = do_POST = _hand_on
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
-
-
 @pytest.fixture
 def recorded(case: Path) -> Iterator[tuple[str, list[bytes]]]:
     """The address of a service behind a recorder, and what was sent to it."""
-    with serving(case, "d") as address:
-        said: list[bytes] = []
-        handler = type("Handler", (Recorder,), {"said": said, "service": urlsplit(address).netloc})
-        with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            thread = Thread(target=server.serve_forever)
-            thread.start()
-            yield f"http://127.0.0.1:{server.server_port}", said
-            server.shutdown()
-            thread.join()
+    with recording(case, "d") as address_and_said:
+        yield address_and_said
 
 
 def test_codes_leave_and_nothing_that_says_whose_they_are(
@@ -294,9 +261,9 @@ def test_a_busy_server_is_asked_again(images: Path, settings: Settings) -> None:
     body = (images / "coffee.jpg").read_bytes()
     with (
         answering(BUSY, (429, {"type": "/problems/rate-limited"}), (200, {**NONE, "coverage": COVERAGE})) as address,
-        ask_server(address, settings, pauses_s=(2.0, 5.0, 10.0), pause=waited.append) as ask,
+        ask_server(Client(address, pauses_s=(2.0, 5.0, 10.0), pause=waited.append), settings) as ask,
     ):
-        assert ask(body).report["coverage"] == COVERAGE
+        assert ask(body, None).report["coverage"] == COVERAGE
     assert waited == [2.0, 5.0]
 
 
@@ -304,8 +271,8 @@ def test_a_server_that_stays_busy_ends_the_run(images: Path, settings: Settings)
     waited: list[float] = []
     with (
         answering(BUSY) as address,
-        ask_server(address, settings, pauses_s=(2.0, 5.0), pause=waited.append) as ask,
+        ask_server(Client(address, pauses_s=(2.0, 5.0), pause=waited.append), settings) as ask,
         pytest.raises(RemoteError, match="answered 503: busy"),
     ):
-        ask((images / "coffee.jpg").read_bytes())
+        ask((images / "coffee.jpg").read_bytes(), None)
     assert waited == [2.0, 5.0]

@@ -20,14 +20,14 @@ import pytest
 from hibs_command import CHECKOUT, Hibs, hibs_in
 from PIL import Image, ImageOps
 
-from checker.errors import EmptyCorpusError, RemoteError
+from checker.client import Client
+from checker.errors import RemoteError
 from checker.fingerprint import fingerprint_file
 from checker.fingerprint.asked import AskedCode
 from checker.index.halves import half_codes
 from checker.model import PHASH256, Picture
 from checker.private_check.asking import AskedHalves
 from checker.private_check.rows import rows_of_server
-from checker.remote import connect
 from checker.report import Orientation
 from checker.settings import Settings
 
@@ -274,12 +274,12 @@ PROBLEM = "application/problem+json"
         (200, "application/octet-stream", b"\x00" * 100, "sent no private list"),
         (200, "text/html", b"<html>hello</html>\n", "sent no private list"),
         (200, "application/octet-stream", json.dumps(HEADER).encode() + b"\n", "cut off"),
-        (404, PROBLEM, b'{"type": "/problems/not-found"}', "answered 404 to a private check"),
-        (404, PROBLEM, b"[" * 100_000, "answered 404 to a private check"),
+        (404, PROBLEM, b'{"type": "/problems/not-found"}', "answered 404: no reason given"),
+        (404, PROBLEM, b"[" * 100_000, "answered 404 and no JSON"),
         (503, PROBLEM, b'{"type": "/problems/index-loading"}', "still making its list"),
         (503, PROBLEM, b'{"type": "/problems/corpus-empty"}', "0 pictures yet"),
         (304, "text/plain", b"", "redirects elsewhere"),
-        (404, PROBLEM, b'{"type": "/problems/ask-otherwise"}', "answered 404 to a private check"),
+        (404, PROBLEM, b'{"type": "/problems/ask-otherwise"}', "answered 404: no reason given"),
     ],
 )
 def test_an_answer_of_another_kind_is_one_sentence(
@@ -287,8 +287,8 @@ def test_an_answer_of_another_kind_is_one_sentence(
 ) -> None:
     server = answering(status, media_type, body)
     asked = AskedHalves((AskedCode(bytes(range(32)), Orientation.AS_IS),), half_codes(bytes(range(32))))
-    with pytest.raises((RemoteError, EmptyCorpusError), match=sentence) as refused:
-        rows_of_server(connect(server), server, None, now=now)[0].rows_for(asked)
+    with pytest.raises(RemoteError, match=sentence) as refused:
+        rows_of_server(Client(server, pauses_s=()), server, None, now=now)[0].rows_for(asked)
     assert server in str(refused.value)
 
 
@@ -312,8 +312,8 @@ def test_a_list_of_yesterday_is_asked_for_by_its_tag(
     body = json.dumps({**HEADER, "rows": 1}).encode() + b"\n" + bytes(16)
     server = answering(200, "application/octet-stream", body)
     day_after = now + timedelta(days=1)
-    _, first = rows_of_server(connect(server), server, cache, now=day_after)
+    _, first = rows_of_server(Client(server, pauses_s=()), server, cache, now=day_after)
     assert "the whole list was taken" in first
-    source, second = rows_of_server(connect(server), server, cache, now=day_after)
+    source, second = rows_of_server(Client(server, pauses_s=()), server, cache, now=day_after)
     assert "has not changed" in second
     assert (source.traffic.requests, source.traffic.bytes_received) == (1, 0)

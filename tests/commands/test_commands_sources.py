@@ -55,6 +55,7 @@ def test_programs_get_a_document_a_source(tmp_path: Path) -> None:
     assert first == {
         **{"id": "1", "name": "Example-400M", "kind": "archive", "version": "2", "run_by": "Example e.V."},
         **{"contact": "data@example.org", "opt_out": "https://example.org/no", "images": 2, "sightings": 2},
+        **{"gone": 0, "listed": None},
         **{"first_seen": "2026-11-22T12:00:00Z", "last_seen": "2026-11-22T12:00:00Z"},
     }
     assert (second["name"], second["version"], second["last_seen"]) == ("gallery.example", None, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from hibs_command import Hibs
+from hibs_command import Hibs, serving
 from PIL import Image, ImageOps
 
 
@@ -112,12 +113,12 @@ def case(hibs: Hibs, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
-def kill_at_half(folder: Path) -> None:
+def kill_at_half(folder: Path, *asked: str) -> None:
     """Start the case, and end it with SIGKILL when it says that half of the photos are done."""
-    command = [sys.executable, "-P", "-m", "checker", *ASKED, "--evidence", "out"]
+    command = [sys.executable, "-P", "-m", "checker", *asked, "--evidence", "out"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
-        assert any(line.startswith("100 of 200 photos, ") for line in process.stderr)
+        assert any(line.startswith(("100 of 200 photos, ", "100 of 200 photos read, ")) for line in process.stderr)
         process.send_signal(signal.SIGKILL)
 
 
@@ -135,7 +136,7 @@ class Markup(HTMLParser):
 
 
 def test_a_case_that_was_killed_goes_on_and_verifies_itself(hibs: Hibs, case: Path) -> None:
-    kill_at_half(case)
+    kill_at_half(case, *ASKED)
     assert not (case / "out").exists()
     done = hibs(*ASKED, "--evidence", "out", exit_code=1)
     (resumed,) = [line for line in done.stderr.splitlines() if line.startswith("resumed: ")]
@@ -181,3 +182,44 @@ def test_a_case_that_was_killed_goes_on_and_verifies_itself(hibs: Hibs, case: Pa
     markup.feed(page)
     assert not {"script", "img", "iframe", "link", "a", "form"} & set(markup.tags)
     assert markup.addresses == []
+
+
+def test_the_same_case_at_a_service_with_a_key(hibs: Hibs, case: Path) -> None:
+    rules = ("--purposes", "complaint", "--case-pattern", "####-###")
+    made = hibs("keys", "create", "--name", "Example NGO", "--scopes", "bulk", *rules, "--data", "d")
+    (case / "bulk.key").write_text(made.stdout)
+    with serving(case, "d") as address:
+        why = ("--case", "2026-117", "--purpose", "complaint", "--reason", "secure-evidence")
+        asked = ("check", "--manifest", "case.csv", "--server", address, "--key-file", "bulk.key", *why)
+        kill_at_half(case, *asked)
+        done = hibs(*asked, "--evidence", "out", exit_code=1)
+        (resumed,) = [line for line in done.stderr.splitlines() if line.startswith("resumed: ")]
+        assert sum(map(int, re.findall(r"\d+ (?=of 200|more)", resumed))) >= 100  # not read again
+        assert sum("the picture is cut off" in line for line in done.stderr.splitlines()) == 3
+        assert "200 of 200 photos read" in done.stderr
+        hibs(*asked, "--evidence", "again", exit_code=1)
+    for name in os.listdir(case / "out"):
+        assert (case / "again" / name).read_bytes() == (case / "out" / name).read_bytes(), name
+    hibs("evidence", "verify", "out")
+
+    report = json.loads((case / "out" / "report.json").read_text())
+    results = {Path(photo["path"]).stem: photo["result"] for photo in report["photos"]}
+    assert [results[f"same-{number}"] for number in range(4)] == ["same"] * 4
+    assert [results[f"edited-{number}"] for number in range(4)] == ["edited"] * 4
+    assert {results[f"broken-{number}"] for number in range(3)} == {"unreadable"}
+    assert {result for name, result in results.items() if name.startswith("own")} <= {"not-found", "too-plain"}
+    assert len(report["claimants"]) == 30
+    with (case / "out" / "matches.csv").open(encoding="utf-8-sig", newline="") as file:
+        places = {row["path"]: row["file"] for row in csv.DictReader(file)}
+    assert places["photos/same-0.jpg"] == "astronaut.jpg"
+    assert "Only codes of whole photos were sent" in (case / "out" / "report.html").read_text()
+
+    for path in (path for path in (case / "d").rglob("*") if path.is_file()):
+        assert b"Jane Doe" not in path.read_bytes(), path.name
+        assert b"photos/same" not in path.read_bytes(), path.name
+    acts = [json.loads(line) for line in hibs("audit", "export", "--data", "d", "--json").stdout.splitlines()]
+    made_lists = [act for act in acts if act["act"] == "bulk-made"]
+    told = {(act["holder"], act["case"], act["purpose"], act["amount"]) for act in made_lists}
+    assert told == {("Example NGO", "2026-117", "complaint", report["sent"]["photos"])}
+    assert len(made_lists) == 2  # one a run: the one that was killed had sent nothing, and nothing was sent twice
+    hibs("audit", "verify", "--data", "d")

@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from checker.client import Client
 from checker.errors import InputError, RemoteError
 from checker.model import PHASH256, Fingerprint, Use
 from checker.optout.entry import EntryType, Evidence, Reference
@@ -103,7 +104,7 @@ class FeedServer:
 
     def source(self, key: str | None = FEED_KEY) -> RemoteFeed:
         """A follower's view of this server."""
-        return RemoteFeed(self, "http://feed.test", key=key)
+        return RemoteFeed(Client(self, name="http://feed.test", key=key))
 
     def get(self, path: str, *, bytes_max: int, authorization: str | None = None) -> Reply:
         """See `Remote.get`."""

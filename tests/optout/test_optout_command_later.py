@@ -12,6 +12,7 @@ from hibs_command import Hibs
 from PIL import Image
 from typer.testing import CliRunner, Result
 
+from checker.client import Client
 from checker.commands import optout
 from checker.errors import RemoteError
 from checker.optout.papers import Paper
@@ -134,13 +135,13 @@ STATUS = {
 
 def test_a_held_request_of_a_server_has_a_status_and_no_receipt() -> None:
     server = Answers(STATUS)
-    assert status_at(server, PAPER) == STATUS
-    assert erase_at(server, PAPER) == STATUS
+    assert status_at(Client(server), PAPER) == STATUS
+    assert erase_at(Client(server), PAPER) == STATUS
     assert server.asked == ["/v1/opt-outs/4F7K-20M9", "/v1/opt-outs/4F7K-20M9?erase=true"]
     with pytest.raises(RemoteError, match="cannot be believed"):
-        receipt_at(server, PAPER)
+        receipt_at(Client(server), PAPER)
     held = {"number": "4F7K-20M9", "receipt": None, "withdraw_code": "hibs-w1-" + "0" * 32, "held": True}
-    there = record_at(Answers(held, 201), [], (), days=7)
+    there = record_at(Client(Answers(held, 201)), [], (), days=7)
     assert (there.number, there.receipt) == ("4F7K-20M9", None)
 
 
@@ -159,7 +160,7 @@ def test_a_held_request_of_a_server_has_a_status_and_no_receipt() -> None:
 )
 def test_a_server_that_tells_no_status_is_not_believed(changed: dict[str, object]) -> None:
     with pytest.raises(RemoteError, match="no status of an opt-out"):
-        status_at(Answers({**STATUS, **changed}), PAPER)
+        status_at(Client(Answers({**STATUS, **changed})), PAPER)
 
 
 def test_what_a_server_tells_cannot_rewrite_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
