@@ -279,6 +279,13 @@ class Locator:
     """Path relative to what was ingested, "/" between parts."""
     row: int | None = None
     key: str | None = None
+    column: str | None = None
+    """Of the row, where a table has several columns with pictures."""
+
+    def to_dict(self) -> dict[str, str | int | None]:
+        """As every answer holds it; `column` is there only where it says something."""
+        place: dict[str, str | int | None] = {"file": self.file, "row": self.row, "key": self.key}
+        return place if self.column is None else {**place, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True)

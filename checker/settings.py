@@ -62,6 +62,8 @@ class Settings:
     """The same radius for hiding a picture and for `honour`."""
     feed_age_days_max: int = 7
     """`honour` refuses a feed that was signed longer ago: what was asked since is not in it."""
+    bulk_kept_days: int = 7
+    """How long a bulk look-up is kept with its codes and answers (docs/bulk.md), in days from when it was sent."""
     withdraw_after_days: int = 7
     """A withdrawal takes effect after this time, so that a stolen code can be noticed."""
     registry_keys: str = ""

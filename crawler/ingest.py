@@ -41,7 +41,7 @@ from crawler.settings import CrawlSettings
 from crawler.tally import Tally
 from crawler.workers import Workers
 
-_READER_VERSION = b"1"
+_READER_VERSION = b"2"
 """Of what is made of a file: where it becomes another one, every file is read again."""
 
 

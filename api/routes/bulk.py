@@ -127,6 +127,7 @@ async def status(request: Request, service: ServiceDep, job: Job) -> dict[str, A
         *(ProblemKind.INVALID_REQUEST, ProblemKind.NOT_FOUND, *_KEYED),
         application__x_ndjson={"type": "string"},
         text__csv={"type": "string"},
+        **{"application/vnd.apache.parquet": {"type": "string", "format": "binary"}},  # type: ignore[arg-type]
     ),
     dependencies=[Security(BULK_KEY)],
 )

@@ -21,6 +21,9 @@ class RecordedTold(Told):
     withdraw_code: str
     withdraw_text: str
     held: Annotated[bool, Field(description="A person looks at it before others are told. Here it hides at once.")]
+    alerts: Annotated[
+        str, Field(description="Address of an Atom feed of new copies. A secret, and opens nothing else.")
+    ]
 
 
 class StatusTold(Told):
@@ -70,3 +73,4 @@ class HolderTold(StatusTold):
     sightings_all: int
     new: int
     operators: list[OperatorTold]
+    alerts: Annotated[str | None, Field(description="Address of an Atom feed of new copies; null: it has ended.")]

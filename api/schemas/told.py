@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.problems import MEDIA_TYPE, STATUS, ProblemKind
 from api.words import words
+from checker.audit.entry import Act
+from checker.optout.states import State
 
 EVERYWHERE = (
     ProblemKind.BAD_HOST,
@@ -69,6 +71,7 @@ class LocatorTold(Told):
     file: str | None
     row: int | None
     key: str | None
+    column: Annotated[str, Field(description="Only where a row has several columns with pictures.")] = ""
 
 
 class SightingTold(Told):
@@ -163,6 +166,8 @@ class SourceFactsTold(SourceTold):
 
     images: int
     sightings: int
+    gone: Annotated[int, Field(description="Sightings whose address has the picture no more.")]
+    listed: Annotated[int | None, Field(description="Rows of a list of addresses; null: it is no list.")]
     first_seen: Time
     last_seen: Time | None
     version: str | None
@@ -217,6 +222,43 @@ class StatsTold(Told):
     index: list[IndexTold]
 
 
+class MonthTold(Told):
+    """A count of one month."""
+
+    month: Annotated[str, Field(pattern=r"^\d{4}-\d\d$", description="UTC.")]
+    count: int
+
+
+class LookUpMonthTold(MonthTold):
+    """Look-ups that were answered. Of a private check only the fetched half codes can be counted."""
+
+    kind: Literal["look-up", "private-list", "private-sketch"]
+
+
+class OptOutMonthTold(MonthTold):
+    """Opt-outs that were recorded in the month, by how they stand now."""
+
+    state: State
+
+
+class ActMonthTold(MonthTold):
+    """Acts of holders of keys, as the audit log has them."""
+
+    act: Act
+
+
+class TransparencyTold(Told):
+    """What this service did, in numbers."""
+
+    counted_at: Time
+    look_ups_since: Annotated[
+        str | None, Field(pattern=r"^\d{4}-\d\d-\d\d$", description="The first day counted; null: none yet.")
+    ]
+    look_ups: list[LookUpMonthTold]
+    opt_outs: list[OptOutMonthTold]
+    acts: list[ActMonthTold]
+
+
 class HealthTold(Told):
     """The process answers."""
 
@@ -227,6 +269,9 @@ class ReadyTold(Told):
     """Both databases answer."""
 
     status: Literal["ready"]
+    look_ups: Annotated[
+        Literal["ready", "corpus-empty"], Field(description="corpus-empty: nothing was looked at yet; opt-outs work.")
+    ]
     images: int
     log_size: int
     index: list[ReadyIndexTold]
@@ -241,17 +286,21 @@ def answers(
         model: of its JSON.
         kinds: its problems, beside those of every route.
         status: when it went well.
-        content: other media types ("/" and "+" spelt as "__" and "_") with their schema.
+        content: other media types ("/", "+" and "-" spelt "__", "_plus_" and "_") with their schema.
     """
     well: dict[str, Any] = {"model": model} if model else {}
     if content:
-        well["content"] = {name.replace("__", "/").replace("_", "-"): {"schema": s} for name, s in content.items()}
+        well["content"] = {_media_type(name): {"schema": schema} for name, schema in content.items()}
     described: dict[int | str, dict[str, Any]] = {status: well}
     for kind in (*kinds, *EVERYWHERE):
         described.setdefault(STATUS[kind], _problems([k for k in (*kinds, *EVERYWHERE) if STATUS[k] == STATUS[kind]]))
     # Without this, FastAPI describes an answer 422 of its own that is never given here.
     described["default"] = _problems([])
     return described
+
+
+def _media_type(name: str) -> str:
+    return name.replace("__", "/").replace("_plus_", "+").replace("_", "-")
 
 
 def _problems(kinds: list[ProblemKind]) -> dict[str, Any]:

@@ -48,8 +48,8 @@ def main(data: Path) -> int:
 
 def _work(data: Path, ending: threading.Event) -> None:
     with closing(Registry.open(data / REGISTRY_FILE)) as registry:
-        BulkJobs(data, registry).sweep(_now())
         settings = Settings.from_environment(os.environ)
+        BulkJobs(data, registry, settings).sweep(_now())
         with closing(Worker(data, registry, settings, _now)) as worker:
             idle_since = time.monotonic()
             while not ending.is_set() and time.monotonic() - idle_since < LINGER_S:

@@ -6,7 +6,7 @@ Codes and answers lie in files of the holder's job alone (0600), outside the dat
 registry carries them and deleting them is deleting files. Answers name stored pictures by their ids: where a picture
 was seen is read when the answers are fetched, so that an opt-out of yesterday holds for them too.
 
-A job is gone a week after it was made, whatever became of it.
+A job is gone some days after it was made (`bulk_kept_days`), whatever became of it.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from checker.records.jobs import (
     own_jobs,
 )
 from checker.records.registry import Registry
+from checker.settings import Settings
 
 FOLDER, ROWS_FILE, RESULTS_FILE = "bulk", "rows", "results"
-KEPT = timedelta(days=7)
 OPEN_MAX = 10
 """Jobs of one key that may wait or run at once."""
 LISTED_MAX = 100
@@ -76,21 +76,21 @@ def wrong_cause(holder: KeyHolder, cause: Cause) -> tuple[str, ...]:
 class BulkJobs:
     """The jobs of one data folder. Safe to share between threads."""
 
-    def __init__(self, folder: Path, registry: Registry, *, kept: timedelta = KEPT) -> None:
+    def __init__(self, folder: Path, registry: Registry, settings: Settings) -> None:
         self.data = folder
         self._folder = folder / FOLDER
         self._registry = registry
-        self._kept = kept
+        self._kept = timedelta(days=settings.bulk_kept_days)
         self.audit = AuditLog(folder, registry)
 
     @classmethod
-    def open(cls, folder: Path, registry: Registry, *, now: datetime) -> BulkJobs:
-        """The jobs of a folder whose audit log is whole; what is a week old goes.
+    def open(cls, folder: Path, registry: Registry, settings: Settings, *, now: datetime) -> BulkJobs:
+        """The jobs of a folder whose audit log is whole; what is old goes.
 
         Raises:
             LogBehindError, DataError: see `AuditLog.require_whole`.
         """
-        jobs = cls(folder, registry)
+        jobs = cls(folder, registry, settings)
         jobs.audit.require_whole()
         jobs.sweep(now)
         return jobs
@@ -196,7 +196,7 @@ class BulkJobs:
         return self._folder / job.name / f"{secrets.token_hex(8)}.told"
 
     def sweep(self, now: datetime) -> int:
-        """Delete what is a week old, folders without a job, and old text of the audit log; how many jobs went."""
+        """Delete what is old, folders without a job, and old text of the audit log; how many jobs went."""
         self.audit.erase_old_text(now)
         with self._registry.writing() as writer:
             old = delete_jobs_before(writer, now - self._kept)

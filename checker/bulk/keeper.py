@@ -14,7 +14,7 @@ from checker.errors import DataError
 
 EVERY_S = 0.5
 SWEEP_S = 3600.0
-"""How often what is a week old is looked for."""
+"""How often what is to be deleted is looked for."""
 _REST_S = 60.0
 """After a worker that failed: what kept it (a full disk) takes a person to mend."""
 _END_S = 10.0

@@ -23,7 +23,7 @@ from checker.errors import NotACodeError
 from checker.fingerprint.robust import RobustModel
 from checker.handles import Handles
 from checker.index.live import LiveIndex
-from checker.lookup import Checker, report_document
+from checker.lookup import TOGETHER_MAX, Checker, report_document
 from checker.model import PHASH256, CodeKind
 from checker.records.folder import DataFolder
 from checker.records.jobs import JobRow, JobState, move_on, next_job
@@ -113,14 +113,19 @@ class Worker:
         """The answers as lines, and how many were found."""
         self._stored.refresh()
         near = self._stored.near_any([row.codes[0] for row in asked]) if asked else ()
-        lines, found, now = [], 0, self._clock()
-        for number, (row, is_near) in enumerate(zip(asked, near, strict=True), first + 1):
-            matches: list[dict[str, Any]] = []
-            if is_near or any(code.kind == self._second for code in row.codes):
-                report = self._checker.check_codes(row.codes, now=now)
-                matches = self._kept(report, now)
+        now = self._clock()
+        both = enumerate(zip(asked, near, strict=True))
+        looked_up = [at for at, (row, is_near) in both if is_near or any(c.kind == self._second for c in row.codes)]
+        matches: list[list[dict[str, Any]]] = [[] for _ in asked]
+        found = 0
+        for begin in range(0, len(looked_up), TOGETHER_MAX):
+            some = looked_up[begin : begin + TOGETHER_MAX]
+            reports = self._checker.check_together([asked[at].codes for at in some], now=now)
+            for at, report in zip(some, reports, strict=True):
+                matches[at] = self._kept(report, now)
                 found += any(match.kind is not MatchKind.POSSIBLE for match in report.matches)
-            lines.append(json.dumps([number, row.id, matches], separators=(",", ":")))
+        rows = enumerate(zip(asked, matches, strict=True), first + 1)
+        lines = [json.dumps([number, row.id, told], separators=(",", ":")) for number, (row, told) in rows]
         return "".join(f"{line}\n" for line in lines).encode(), found
 
     def _kept(self, report: Report, now: datetime) -> list[dict[str, Any]]:

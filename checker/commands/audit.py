@@ -13,6 +13,7 @@ from checker.console import answer, answer_json, command, one_line
 from checker.errors import DataError
 
 if TYPE_CHECKING:
+    from checker.audit.verify import Audited
     from checker.records.audit import AuditRow
     from checker.records.registry import Registry
 
@@ -45,9 +46,7 @@ def verify(
     elif not found.key:
         answer("nothing was done with keys here yet")
     else:
-        erased = f", {found.erased} of them without their text, which was old" if found.erased else ""
-        later = f"; {found.acts - found.signed} more are not signed yet" if found.acts > found.signed else ""
-        answer(f"{found.signed} acts hold, signed at {found.signed_at}{erased}{later}")
+        answer(verified_words(found))
         answer(f"key {found.key}")
 
 
@@ -66,6 +65,17 @@ def export(data: DATA_OPTION, as_json: JSON_OPTION = False) -> None:
                 answer_json(_document(row))
             else:
                 answer(one_line(_line(row)))
+
+
+def verified_words(found: Audited) -> str:
+    """What was found, in a sentence."""
+    words = "1 act holds" if found.signed == 1 else f"{found.signed} acts hold"
+    words += f", signed at {found.signed_at}"
+    if found.erased:
+        words += f", {found.erased} of them without {'its' if found.erased == 1 else 'their'} text, which was old"
+    if later := found.acts - found.signed:
+        words += f"; {later} more {'is' if later == 1 else 'are'} not signed yet"
+    return words
 
 
 def _document(row: AuditRow) -> dict[str, str | int | None]:

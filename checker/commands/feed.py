@@ -95,16 +95,18 @@ def verify(
     from checker.optout.feed_folder import CONFLICT_FILE
     from checker.optout.trust import KeyNews
 
+    conflict = folder / CONFLICT_FILE
+    told = {"conflict": str(conflict) if conflict.exists() else None}
     try:
         feed, now = verify_feed(folder), datetime.now(UTC)
         if feed.is_stale(now=now, age_max=VERIFY_AGE_MAX):
             raise VerificationError(stale_sentence(feed.signed_at, now=now, folder=folder), part="checkpoint-time")
     except VerificationError as error:
         if as_json:
-            answer_json({"verified": False, "part": error.part, "reason": str(error)})
+            answer_json({"verified": False, "part": error.part, "reason": str(error), **told})
         raise
-    if (folder / CONFLICT_FILE).exists():
-        say(f"{folder / CONFLICT_FILE} holds a checkpoint that a sync refused; show both to others who follow this log")
+    if told["conflict"]:
+        say(f"{conflict} holds a checkpoint that a sync refused; show both to others who follow this log")
     for sentence in KeyNews(feed.origin, feed.key_changes).sentences(feed.key):
         say(sentence)
     counts = feed.counts()
@@ -118,6 +120,7 @@ def verify(
                 "key": feed.key.text,
                 "signed_at": utc_text(feed.signed_at),
                 "entries": counts,
+                **told,
             }
         )
         return

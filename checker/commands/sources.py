@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -23,37 +23,18 @@ def sources(
     hibs sources --data data/
     """
     from checker.records.folder import DataFolder
+    from checker.records.sources import source_document
 
     with DataFolder.open(data, create=False) as folder:
         found = folder.store.sources()
     for facts in found:
         if as_json:
-            answer_json(_document(facts))
+            answer_json(source_document(facts))
         else:
             for line in _lines(facts):
                 answer(one_line(line))
     if not found and not as_json:
         answer("nothing was crawled or ingested here yet")
-
-
-def _document(facts: SourceFacts) -> dict[str, Any]:
-    """As `GET /v1/sources` has it, and what was said of the source."""
-    from checker.model import utc_text
-
-    details = facts.details
-    return {
-        "id": facts.source.id,
-        "name": facts.source.name,
-        "kind": facts.source.kind,
-        "version": details.version,
-        "run_by": details.run_by,
-        "contact": details.contact,
-        "opt_out": details.opt_out,
-        "images": facts.images,
-        "sightings": facts.sightings,
-        "first_seen": utc_text(facts.first_seen),
-        "last_seen": utc_text(facts.last_seen) if facts.last_seen else None,
-    }
 
 
 def _lines(facts: SourceFacts) -> list[str]:
@@ -62,11 +43,13 @@ def _lines(facts: SourceFacts) -> list[str]:
 
     details, source = facts.details, facts.source
     version = f", version {details.version}" if details.version else ""
+    listed = "" if facts.listed is None else f" of {_many(facts.listed, 'listed row')}"
+    gone = f", {facts.gone:,} gone since" if facts.gone else ""
     seen = f", last seen {utc_text(facts.last_seen)[:10]}" if facts.last_seen else ""
     said = (("run by", details.run_by), ("contact", details.contact), ("objections to", details.opt_out))
     return [
         f"{source.name} ({source.kind}{version}): {_many(facts.images, 'picture')}, "
-        f"{_many(facts.sightings, 'sighting')}{seen}",
+        f"{_many(facts.sightings, 'sighting')}{listed}{gone}{seen}",
         *(f"    {label} {value}" for label, value in said if value),
     ]
 

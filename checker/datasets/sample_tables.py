@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 from checker.datasets.columns import KEY_CHARACTERS_MAX, Columns, address_text, match_columns, sha256_of, text_of
 from checker.datasets.parts import Part
 from checker.datasets.samples import SAMPLE_BYTES_MAX, SAMPLE_PICTURES_MAX, Found, Sample, rest_of
-from checker.datasets.tables import TABLE_ERRORS, columns_of, open_table, pictures_of, read_rows, refuse_bomb
+from checker.datasets.tables import (
+    TABLE_ERRORS,
+    columns_of,
+    open_table,
+    picture_bytes,
+    picture_cells,
+    pictures_of,
+    read_rows,
+    refuse_bomb,
+)
 from checker.model import Unreadable, UnreadableReason
 from checker.settings import Settings
 
@@ -57,13 +66,13 @@ def _sample(
     pictures: Sequence[str],
     settings: Settings,
 ) -> Sample:
-    cells = [(name, cell) for name in pictures for cell in _cells(row.get(name))]
+    cells = [(name, cell) for name in pictures for cell in picture_cells(row.get(name))]
     key = text_of(row.get(columns.key or ""), characters_max=KEY_CHARACTERS_MAX)
-    if len(cells) > SAMPLE_PICTURES_MAX or sum(len(_bytes(cell)) for _, cell in cells) > SAMPLE_BYTES_MAX:
+    if len(cells) > SAMPLE_PICTURES_MAX or sum(len(picture_bytes(cell)) for _, cell in cells) > SAMPLE_BYTES_MAX:
         detail = f"the row has more than {SAMPLE_PICTURES_MAX} pictures or {SAMPLE_BYTES_MAX} bytes of them"
         return Sample(row_no, part.path, key=key, trouble=f"{detail}; cut it into several")
     # A row of which no picture is there may still tell its address or digest; one of several that is not, is missed.
-    some = any(_bytes(cell) for _, cell in cells)
+    some = any(picture_bytes(cell) for _, cell in cells)
     found = tuple(Found(name, *_body(cell, name, settings)) for name, cell in cells) if some else ()
     return Sample(
         row_no,
@@ -75,22 +84,9 @@ def _sample(
     )
 
 
-def _cells(value: object) -> list[object]:
-    """The pictures in a cell, which may hold a list of them. A cell that is empty has none."""
-    cells = value if isinstance(value, list) else [value]
-    return [cell for cell in cells if cell is not None and cell != {"bytes": None, "path": None}]
-
-
-def _bytes(cell: object) -> bytes:
-    """Hugging Face has a struct: bytes, or only the path that they once had. Empty: there is no picture."""
-    if isinstance(cell, Mapping):
-        cell = cell.get("bytes")
-    return cell if isinstance(cell, bytes) else b""
-
-
 def _body(cell: object, column: str, settings: Settings) -> tuple[bytes | Unreadable, bool]:
     """A picture, and whether there is anything at all."""
-    body = _bytes(cell)
+    body = picture_bytes(cell)
     if not body:
         return Unreadable(UnreadableReason.EMPTY, f"the row has no picture in the column {column}"), False
     if len(body) > settings.picture_bytes_max:

@@ -130,6 +130,19 @@ def holds_bytes(kind: pa.DataType) -> bool:
     )
 
 
+def picture_cells(value: object) -> list[object]:
+    """The pictures in a cell, which may hold a list of them. A cell that is empty has none."""
+    cells = value if isinstance(value, list) else [value]
+    return [cell for cell in cells if cell is not None and cell != {"bytes": None, "path": None}]
+
+
+def picture_bytes(cell: object) -> bytes:
+    """Hugging Face has a struct: bytes, or only the path that they once had. Empty: there is no picture."""
+    if isinstance(cell, Mapping):
+        cell = cell.get("bytes")
+    return cell if isinstance(cell, bytes) else b""
+
+
 def _wanted(columns: Columns) -> list[str]:
     return [name for name in (getattr(columns, field) for field in Columns.__slots__) if name]
 

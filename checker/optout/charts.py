@@ -28,6 +28,8 @@ class Bar:
     label: str
     """Any text; shown as text."""
     count: int
+    shown: str = ""
+    """The count as it is written in the reader's language. Empty: in English."""
 
 
 def bar_chart(title: str, bars: Sequence[Bar], *, whole: int) -> Markup:
@@ -70,7 +72,7 @@ def _row(number: int, bar: Bar, whole: int) -> Markup:
         bar=top + 19,
         thick=_BAR_PX,
         label=_cut(one_line(bar.label)),
-        count=f"{bar.count:,}",
+        count=bar.shown or f"{bar.count:,}",
         width=f"{min(percent, 100.0):.2f}",
     )
 

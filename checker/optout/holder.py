@@ -64,7 +64,7 @@ class Seen:
             "image_url": sighting.image_url,
             "page_url": sighting.page_url,
             "source": {"id": sighting.source.id, "name": sighting.source.name, "kind": sighting.source.kind},
-            "locator": {"file": locator.file, "row": locator.row, "key": locator.key} if locator else None,
+            "locator": locator.to_dict() if locator else None,
             "first_seen": utc_text(sighting.first_seen),
             "last_seen": utc_text(sighting.last_seen),
             "new": self.is_new,
@@ -107,6 +107,13 @@ def holder_view(opt_outs: OptOuts, status: Status, *, now: datetime) -> HolderVi
         new=sum(one.is_new for one in seen),
         operators=operators_of(opt_outs.registry, status.index, now),
     )
+
+
+def new_sightings(opt_outs: OptOuts, status: Status) -> tuple[Sighting, ...]:
+    """What was first seen by us after the opt-out, the newest first."""
+    folder = opt_outs.collection.folder()
+    new = [seen.sighting for seen in _seen(opt_outs, folder, status) if seen.is_new] if folder else []
+    return tuple(sorted(new, key=lambda sighting: sighting.first_seen, reverse=True))
 
 
 def forget_pictures(opt_outs: OptOuts, status: Status, *, now: datetime) -> int:

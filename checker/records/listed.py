@@ -62,8 +62,7 @@ class Queued:
 
 def locator_text(locator: Locator) -> str:
     """As it stands in `sighting` and `listed`."""
-    place = {"file": locator.file, "row": locator.row, "key": locator.key}
-    return json.dumps({name: value for name, value in place.items() if value is not None}, sort_keys=True)
+    return json.dumps({name: value for name, value in locator.to_dict().items() if value is not None}, sort_keys=True)
 
 
 def queue_rows(db: Database, rows: Sequence[ListedRow], *, source: Source, now: datetime) -> Queued:

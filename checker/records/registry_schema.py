@@ -121,3 +121,12 @@ CREATE TABLE bulk_job (
 CREATE INDEX bulk_job_by_key ON bulk_job (key_name, job_id);
 CREATE INDEX bulk_job_by_state ON bulk_job (state, job_id)
 """
+
+
+@REGISTRY()
+def m004_counts_of_look_ups(db: Database) -> None:
+    """How many look-ups were answered on a day (totals.py)."""
+    db.execute(
+        "CREATE TABLE look_up_count (day TEXT NOT NULL, kind TEXT NOT NULL, count INTEGER NOT NULL, "
+        "PRIMARY KEY (day, kind)) STRICT, WITHOUT ROWID"
+    )

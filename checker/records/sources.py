@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -20,7 +21,30 @@ class SourceFacts:
     sightings: int
     first_seen: datetime
     last_seen: datetime | None
+    gone: int
+    """Sightings whose address has the picture no more."""
+    listed: int | None
+    """Rows of a list of addresses, fetched or not; None: it is no list."""
     details: SourceDetails = NO_DETAILS
+
+
+def source_document(facts: SourceFacts) -> dict[str, Any]:
+    """As `GET /v1/sources` and `hibs sources --json` tell it."""
+    return {
+        "id": facts.source.id,
+        "name": facts.source.name,
+        "kind": facts.source.kind,
+        "version": facts.details.version,
+        "run_by": facts.details.run_by,
+        "contact": facts.details.contact,
+        "opt_out": facts.details.opt_out,
+        "images": facts.images,
+        "sightings": facts.sightings,
+        "gone": facts.gone,
+        "listed": facts.listed,
+        "first_seen": utc_text(facts.first_seen),
+        "last_seen": utc_text(facts.last_seen) if facts.last_seen else None,
+    }
 
 
 def intern_source(db: Database, name: str, *, kind: str, details: SourceDetails, now: datetime) -> Source:
@@ -59,8 +83,10 @@ def source_facts(db: Database) -> tuple[SourceFacts, ...]:
         # An archive was seen by its maker, long before it was read here.
         "SELECT source.source_id, name, kind, MIN(source.first_seen, COALESCE(MIN(sighting.first_seen), "
         "source.first_seen)), COUNT(DISTINCT image_id), COUNT(sighting_id), "
-        "MAX(last_seen), version, run_by, contact, opt_out "
-        "FROM source LEFT JOIN sighting USING (source_id) GROUP BY source.source_id ORDER BY 1"
+        "MAX(last_seen), COUNT(gone_since), listed.rows, version, run_by, contact, opt_out "
+        "FROM source LEFT JOIN sighting USING (source_id) "
+        "LEFT JOIN (SELECT source_id, COUNT(*) AS rows FROM listed GROUP BY source_id) AS listed USING (source_id) "
+        "GROUP BY source.source_id ORDER BY 1"
     ).fetchall()
     return tuple(
         SourceFacts(
@@ -69,7 +95,9 @@ def source_facts(db: Database) -> tuple[SourceFacts, ...]:
             sightings=sightings,
             first_seen=parse_utc(first),
             last_seen=parse_utc(last) if last else None,
+            gone=gone,
+            listed=listed,
             details=SourceDetails(*details),
         )
-        for source_id, name, kind, first, images, sightings, last, *details in rows
+        for source_id, name, kind, first, images, sightings, last, gone, listed, *details in rows
     )

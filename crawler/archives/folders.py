@@ -57,7 +57,8 @@ class Readable:
         if self.file.path.is_dir():
             return str(self.file.path / (locator.file or ""))
         row = "" if locator.row is None else f" row {locator.row}"
-        return f"{self.file.path}{row}{f' ({locator.key})' if locator.key else ''}"
+        more = ", ".join(one for one in (locator.key, locator.column) if one)
+        return f"{self.file.path}{row}{f' ({more})' if more else ''}"
 
 
 _TARS = (".tar", ".tar.gz", ".tgz")

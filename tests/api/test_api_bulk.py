@@ -16,10 +16,11 @@ from bulk_lists import NDJSON, PLACE, WHY, codes, lines, make_key, unrelated, un
 
 from api.schemas.bulk import JobsTold, JobTold, RowTold
 from checker.audit.verify import verify_audit
-from checker.bulk.jobs import KEPT, BulkJobs, Cause
+from checker.bulk.jobs import BulkJobs, Cause
 from checker.keys import Scope, create_key, revoke_key
 from checker.records.audit import audit_rows
 from checker.records.registry import Registry
+from checker.settings import Settings
 
 pytest_plugins = ("api_service",)
 
@@ -209,21 +210,25 @@ def test_an_empty_list_another_type_and_another_scope_are_refused(
     assert post(service, four, ngo).status_code == 401
 
 
-def test_a_deleted_list_and_one_of_a_week_ago_are_gone_with_their_codes(
-    service: TestClient, ngo: dict[str, str], four: bytes, corpus: Path, clock: Clock
+@pytest.mark.parametrize("days", [7, 2])
+def test_a_deleted_list_and_one_whose_days_are_over_are_gone_with_their_codes(
+    open_service: Opener, ngo: dict[str, str], four: bytes, corpus: Path, clock: Clock, days: int
 ) -> None:
+    assert Settings().bulk_kept_days == 7
+    settings = Settings(bulk_kept_days=days)
+    service = open_service(corpus, settings)
     deleted, old = finished(service, four, ngo), finished(service, four, ngo)
     assert service.delete(deleted, headers=ngo).json() == {"deleted": deleted.rsplit("/", 1)[1]}
     assert service.get(deleted, headers=ngo).status_code == 404
     assert [path.name for path in (corpus / "bulk").iterdir()] == [old.rsplit("/", 1)[1]]
     assert all(path.stat().st_mode & 0o077 == 0 for path in (corpus / "bulk").rglob("*"))
-    clock.now += KEPT - timedelta(seconds=1)
+    clock.now += timedelta(days=days) - timedelta(seconds=1)
     assert service.get(old, headers=ngo).status_code == 200
     clock.now += timedelta(seconds=1)
     assert service.get(old, headers=ngo).status_code == 404
     assert service.get(PLACE, headers=ngo).json() == {"jobs": []}
     registry = Registry.open(corpus / "registry.db")
-    assert BulkJobs(corpus, registry).sweep(clock.now) == 1
+    assert BulkJobs(corpus, registry, settings).sweep(clock.now) == 1
     registry.close()
     assert list((corpus / "bulk").iterdir()) == []
 
@@ -264,7 +269,7 @@ def test_one_key_has_ten_lists_open_at_most(corpus: Path, now: datetime, ngo: di
     registry = Registry.open(corpus / "registry.db")
     holder = verify_key(registry, ngo["Authorization"][7:], scope=Scope.BULK, now=now)
     assert holder
-    jobs = BulkJobs(corpus, registry)
+    jobs = BulkJobs(corpus, registry, Settings())
     body = lines({"codes": unrelated(1)})
 
     def add() -> None:

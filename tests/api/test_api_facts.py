@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from api_service import IMAGES, SEEN, Opener, TestClient, seen
+from api_service import IMAGES, JPEG, SEEN, Opener, TestClient, picture, seen, visible
 
+from api.app import create_app
 from api.schemas.told import ReadyTold, StatsTold
+from checker.errors import DataError
 from checker.index.build import build
-from checker.model import PHASH256, Locator
+from checker.model import PHASH256, Locator, SourceDetails
+from checker.optout.request import OptOuts
+from checker.records.cursors import Cursor
 from checker.records.folder import DataFolder
+from checker.records.listed import ListedRow
 from checker.settings import Settings
 
 pytest_plugins = ("api_service",)
@@ -78,6 +84,54 @@ def test_a_damaged_file_is_counted_for_all_and_named_for_whoever_runs_the_servic
     ready = service.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (200, "ready"), "the database answers in its place"
     assert index_of(service, "/readyz")["damaged_files"] == [segment.name]
+
+
+def test_a_folder_with_opt_outs_and_no_picture_yet_is_served(
+    open_service: Opener, tmp_path: Path, now: datetime, chelsea: bytes
+) -> None:
+    folder = tmp_path / "only-a-registry"
+    with OptOuts.open(folder, Settings(), now=now):
+        pass
+    assert not (folder / "corpus.db").exists()
+    service = open_service(folder)
+    ready = service.get("/readyz")
+    assert (ready.status_code, ready.json()["look_ups"], ready.json()["images"]) == (200, "corpus-empty", 0)
+    code = {"phash256": {"version": "1", "hex": picture("chelsea.jpg").fingerprints[0].bits.hex()}}
+    for asked in ({"json": {"codes": code}}, {"content": chelsea, "headers": JPEG}):
+        refused = service.post("/v1/lookups", **asked)
+        assert (refused.status_code, refused.json()["type"]) == (503, "/problems/corpus-empty")
+        assert service.post("/v1/opt-outs", **asked).status_code == 201
+    assert service.get("/v1/stats").json()["log"]["size"] == 2
+
+
+def test_every_source_has_an_address_of_its_own(service: TestClient) -> None:
+    every = service.get("/v1/sources").json()["sources"]
+    assert every
+    for source in every:
+        assert service.get(f"/v1/sources/{source['id']}").json() == source
+    for unknown in ("0", "999", "-1", "x", "01"):
+        assert service.get(f"/v1/sources/{unknown}").json()["type"] == "/problems/not-found"
+
+
+def test_a_source_says_who_runs_it_and_what_is_gone(open_service: Opener, corpus: Path) -> None:
+    details = SourceDetails("2", "Example \u202ee.V.", "data@example.org", "https://example.org/no")
+    with DataFolder.open(corpus, create=False) as folder:
+        source = folder.store.source("Example-400M", kind="list", details=details, now=SEEN)
+        rows = [ListedRow(f"https://img.example/{row}.jpg", Locator(file="list.csv", row=row)) for row in range(3)]
+        folder.store.queue_list(rows, source=source, now=SEEN, cursor=Cursor("list.csv", bytes(32), position=3))
+    service = open_service(corpus)
+    told = service.get(f"/v1/sources/{source.id}").json()
+    assert (told["version"], told["contact"], told["opt_out"]) == ("2", "data@example.org", "https://example.org/no")
+    assert (told["listed"], told["images"], told["gone"]) == (3, 0, 0)
+    page = service.get("/sources").text
+    assert "https://example.org/no" in visible(page)
+    assert 'href="https://example.org/no' not in page, "what strangers say leads nowhere"
+    assert "\u202e" not in page
+
+
+def test_a_folder_that_holds_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is no data folder"):
+        create_app(tmp_path, Settings())
 
 
 @pytest.mark.parametrize(("path", "model"), [("/v1/stats", StatsTold), ("/readyz", ReadyTold)])

@@ -151,5 +151,6 @@ def test_every_answer_is_as_described(description: schemathesis.BaseSchema) -> N
         statuses.setdefault(event.recorder.label, set()).update(answered)
     assert not failures, "\n".join(failures)
     paths = description.raw_schema["paths"].items()
+    statuses.pop("Stateful tests", None)  # where an answer named an address to go on with
     assert set(statuses) == {f"{method.upper()} {path}" for path, methods in paths for method in methods}
     assert {name for name, seen in statuses.items() if {200, 201} & seen} >= ANSWERED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -269,8 +270,10 @@ def audit(*arguments: object) -> Result:
 
 def test_a_changed_row_ends_the_command_with_4_and_its_number(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    for name in ("one", "two"):
+    for number, name in enumerate(("one", "two"), 1):
         assert keys("create", "--name", name, "--scopes", "feed", "--data", data).exit_code == 0
+        if number == 1:
+            assert audit("verify", "--data", data).stdout.startswith("1 act holds, signed at ")
     held = audit("verify", "--data", data)
     assert held.exit_code == 0, held.stderr
     assert held.stdout.startswith("2 acts hold, signed at ")
@@ -281,6 +284,18 @@ def test_a_changed_row_ends_the_command_with_4_and_its_number(tmp_path: Path) ->
     assert (broken.exit_code, broken.stdout) == (4, "")
     assert "row 1 (its text is another one) of the table audit was changed" in broken.stderr
     assert broken.stderr.count("\n") == 1
+
+
+def test_what_verify_counts_is_said_in_words_that_fit(
+    registry: Registry, log: AuditLog, tmp_path: Path, now: datetime
+) -> None:
+    found = verify_audit(tmp_path, registry, now=now)
+    hold = "3 acts hold, signed at 2026-11-22T14:03:00Z"
+    assert audit_command.verified_words(found) == hold
+    one = "1 of them without its text, which was old; 1 more is not signed yet"
+    assert audit_command.verified_words(replace(found, acts=4, erased=1)) == f"{hold}, {one}"
+    two = "2 of them without their text, which was old; 2 more are not signed yet"
+    assert audit_command.verified_words(replace(found, acts=5, erased=2)) == f"{hold}, {two}"
 
 
 def test_export_gives_what_is_needed_to_compute_each_leaf(tmp_path: Path) -> None:

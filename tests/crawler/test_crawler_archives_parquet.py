@@ -129,6 +129,61 @@ def test_pictures_as_hugging_face_stores_them(tmp_path: Path) -> None:
     assert isinstance(lacking, Failed)
 
 
+def test_every_column_with_pictures_is_read_and_named(tmp_path: Path) -> None:
+    other = JPEG + b", edited"
+    path = table(
+        tmp_path,
+        edited_image=[other, None, other],
+        image=[{"bytes": JPEG, "path": None}] * 2 + [None],
+        image_hash=[b"0123"] * 3,
+        url=[URL] * 3,
+        page_url=["https://img.example/"] * 3,
+        sha256=[hashlib.sha256(JPEG).hexdigest()] * 3,
+        text=["a cat"] * 3,
+        id=["a", "b", "c"],
+    )
+    whole, edited, alone, left = items(entries_of(read_parquet, path))
+    assert [(one.locator, one.body, one.after) for one in (whole, edited, alone, left)] == [
+        (Locator("part-0.parquet", 0, "a", "image"), JPEG, 0),  # not past the row, as long as there is more of it
+        (Locator("part-0.parquet", 0, "a", "edited_image"), other, 1),
+        (Locator("part-0.parquet", 1, "b", "image"), JPEG, 2),
+        (Locator("part-0.parquet", 2, "c", "edited_image"), other, 3),
+    ]
+    assert (whole.told.image_url, whole.told.sha256) == (URL, hashlib.sha256(JPEG).hexdigest())
+    for one in (edited, left):  # nobody said where the edited one lay
+        assert (one.told.image_url, one.told.sha256) == (None, None)
+        assert (one.told.page_url, one.told.caption) == ("https://img.example/", "a cat")
+    assert len(entries_of(read_parquet, path, start=1)) == 2
+    (named, _, _) = entries_of(read_parquet, path, named=Named(image="edited_image"))
+    assert isinstance(named, Item)
+    assert (named.locator.column, named.body) == (None, other)
+
+
+def test_a_cell_may_hold_a_list_of_pictures_and_what_is_not_there_is_named(tmp_path: Path) -> None:
+    lists = pa.array([[JPEG, b"second"], [], [b"", JPEG]], pa.list_(pa.binary()))
+    first, second, empty, missing, last = entries_of(read_parquet, table(tmp_path, images=lists))
+    assert isinstance(first, Item)
+    assert isinstance(second, Item)
+    assert isinstance(last, Item)
+    assert (first.body, second.body, last.body) == (JPEG, b"second", JPEG)
+    assert (first.locator.column, first.after, second.after) == (None, 0, 1)
+    assert isinstance(empty, Failed)
+    assert (empty.detail, empty.after) == ("the row has no picture in the column images", 2)
+    assert isinstance(missing, Failed)
+    assert (missing.after, last.after) == (2, 3)
+    (refused,) = entries_of(read_parquet, table(tmp_path, images=pa.array([[JPEG] * 65], pa.list_(pa.binary()))))
+    assert isinstance(refused, Failed)
+    assert "more than 64 pictures" in refused.detail
+
+
+def test_a_row_with_no_picture_in_any_column_is_named_once(tmp_path: Path) -> None:
+    nothing = pa.array([None], pa.binary())
+    (entry,) = entries_of(read_parquet, table(tmp_path, image=nothing, image_2=nothing))
+    assert isinstance(entry, Failed)
+    assert entry.detail == "the row has no picture in any of the columns image, image_2"
+    assert entry.after == 1
+
+
 def test_a_column_named_image_that_holds_addresses_is_no_picture(tmp_path: Path) -> None:
     path = table(tmp_path, image=["x.jpg"], url=[URL])
     (item,) = items(entries_of(read_parquet, path))

@@ -118,6 +118,27 @@ def test_a_folder_that_img2dataset_wrote_is_read_whole(photos: dict[str, bytes],
     assert ("00001/000010000.jpg", "https://img.example/000010000.jpg") in found  # by the .json beside the picture
 
 
+def test_a_picture_and_its_edited_copy_in_one_row_are_both_recorded_and_found(
+    photos: dict[str, bytes], tmp_path: Path, hibs: Hibs
+) -> None:
+    rows = [
+        {"image": {"bytes": photos["chelsea"], "path": None}, "edited_image": photos["coffee"], "id": "a"},
+        {"image": {"bytes": photos["rocket"], "path": None}, "edited_image": None, "id": "b"},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "edits.parquet")
+    assert counted("edits.parquet")["recorded"] == 3
+    assert counted("edits.parquet", "--refresh")["new"] == 0
+    told = [one.locator.to_dict() for one in sightings(tmp_path / "data") if one.locator]
+    assert told == [
+        {"file": "edits.parquet", "row": 0, "key": "a", "column": "edited_image"},
+        {"file": "edits.parquet", "row": 0, "key": "a", "column": "image"},
+        {"file": "edits.parquet", "row": 1, "key": "b", "column": "image"},
+    ]
+    (tmp_path / "asked.jpg").write_bytes(photos["coffee"])
+    found = json.loads(hibs("check", "asked.jpg", "--data", "data", "--json").stdout)
+    assert found["matches"][0]["sightings"][0]["locator"] == told[0]
+
+
 def test_pictures_in_a_parquet_column_are_recorded(photos: dict[str, bytes], tmp_path: Path) -> None:
     rows = [{**img2dataset_row(name, body), "jpg": body} for name, body in photos.items()]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "00000.parquet", row_group_size=2)

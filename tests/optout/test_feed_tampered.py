@@ -10,15 +10,19 @@ import base64
 import json
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import independent_verifier as second
 import pytest
+import typer
 from feed_simulator import FeedServer, code, files_of, follow, make_log, opened, record, say
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from checker.commands import feed as feed_command
 from checker.errors import VerificationError
 from checker.model import Use
 from checker.optout.entry import EntryType, Evidence, parse_entry
@@ -186,6 +190,28 @@ def test_a_folder_that_lost_its_state_file_takes_no_fork_for_a_first_sync(tmp_pa
         try_sync(tmp_path / "another", feed, now)
     try_sync(data, feed, now)
     assert verify_feed(feed).size == second.verify(feed, now)["tree_size"] == 3
+
+
+def test_verify_tells_of_the_proof_of_a_fork_in_both_of_its_forms(tmp_path: Path) -> None:
+    now = datetime.now(UTC)  # the command goes by the real clock
+    data, fork, _ = forked(tmp_path, now)
+    feed = tmp_path / "feed"
+    try_sync(data, feed, now)
+    app = typer.Typer()
+    app.command()(feed_command.verify)
+    verify = partial(CliRunner().invoke, app)
+    assert json.loads(verify([str(feed), "--json"]).stdout)["conflict"] is None
+    with pytest.raises(VerificationError, match="fork"):
+        try_sync(fork, feed, now)
+    told = verify([str(feed), "--json"])
+    assert (told.exit_code, json.loads(told.stdout)["conflict"]) == (0, str(feed / "checkpoint.conflict"))
+    assert "checkpoint.conflict holds a checkpoint that a sync refused" in told.stderr
+    assert told.stderr == verify([str(feed)]).stderr
+    (feed / "checkpoint").write_bytes(b"")
+    broken = verify([str(feed), "--json"])
+    document = json.loads(broken.stdout)
+    assert (broken.exit_code, document["verified"]) == (4, False)
+    assert document["conflict"] == str(feed / "checkpoint.conflict")
 
 
 def test_a_rollback_does_not_replace_the_proof_of_a_fork(tmp_path: Path, now: datetime) -> None:
