@@ -27,6 +27,8 @@ DECODES_MAX = 2
 """Decodes at once: the cores of the machine this was measured on. More only makes all of them slower."""
 QUEUE_MAX = 32
 """Requests that may wait for a decode."""
+TURN_SECONDS_MAX = 8.0
+"""How long they may. The dearest pictures keep a decoder for a second, and 32 of them would be half a minute."""
 BODIES_BYTES_MAX = 160 * 2**20
 """Of all bodies in memory together: 34 phone photos of 4.7 MiB, or eight of the largest (34 of those held 2.7 GB)."""
 LISTS_MAX = 4
@@ -85,11 +87,17 @@ def _too_large(bytes_max: int, *, close: bool) -> ProblemError:
 
 
 class Gate:
-    """Lets `decodes_max` work and `queue_max` wait, with `bytes_max` of bodies in all; refuses the rest."""
+    """Lets `decodes_max` work and `queue_max` wait `wait_seconds_max` at most, with `bytes_max` of bodies in all."""
 
     def __init__(
-        self, decodes_max: int = DECODES_MAX, queue_max: int = QUEUE_MAX, bytes_max: int = BODIES_BYTES_MAX
+        self,
+        decodes_max: int = DECODES_MAX,
+        queue_max: int = QUEUE_MAX,
+        bytes_max: int = BODIES_BYTES_MAX,
+        *,
+        wait_seconds_max: float = TURN_SECONDS_MAX,
     ) -> None:
+        self._wait_seconds_max = wait_seconds_max
         self._places = decodes_max + queue_max
         self._taken = 0
         self._bytes_left = bytes_max
@@ -117,9 +125,20 @@ class Gate:
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[None]:
-        """Wait for a turn to decode."""
-        async with self._working:
+        """Wait for a turn to decode.
+
+        Raises:
+            ProblemError: busy; those before took too long.
+        """
+        try:
+            async with asyncio.timeout(self._wait_seconds_max):
+                await self._working.acquire()
+        except TimeoutError:
+            raise ProblemError(ProblemKind.BUSY, retry_after_s=RETRY_BUSY_S) from None
+        try:
             yield
+        finally:
+            self._working.release()
 
 
 OPT_OUTS_OF_ALL_PER_DAY_MAX = 2_000

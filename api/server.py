@@ -21,6 +21,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from api.connections import BoundedConnection
 from checker.errors import InputError
 
 GRACE_S = 5
@@ -120,6 +121,7 @@ def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None],
     keep_memory_private()
     config = uvicorn.Config(
         app,
+        http=BoundedConnection,
         access_log=False,
         log_config=LOGGING,
         server_header=False,

@@ -111,6 +111,19 @@ def test_two_work_thirty_two_wait_and_the_next_is_sent_away_at_once() -> None:
     assert problem.retry_after_s == 5
 
 
+def test_whoever_waits_too_long_for_a_turn_is_sent_away_and_takes_no_turn_along() -> None:
+    async def run() -> ProblemKind:
+        gate = Gate(decodes_max=1, wait_seconds_max=0.02)
+        async with gate.place(), gate.work():
+            with pytest.raises(ProblemError) as caught:
+                async with gate.place(), gate.work():
+                    raise AssertionError("not reached")
+        async with gate.place(), gate.work():
+            return caught.value.kind
+
+    assert asyncio.run(run()) is ProblemKind.BUSY
+
+
 def test_bodies_are_bounded_together_and_one_alone_always_passes() -> None:
     async def run() -> ProblemKind:
         gate = Gate(bytes_max=100)
