@@ -1,6 +1,7 @@
 # make demo   set up what is missing and run the whole story on this machine, then serve it until Ctrl-C
 # make test   set up what is missing and run every check
-# Neither needs root. PHOTOS names a larger photo collection for the tests that want one.
+# make screens pictures of the pages in each of their states, in build/screens
+# None needs root. PHOTOS names a larger photo collection for the tests that want one.
 
 PHOTOS ?= $(CURDIR)/../shared/data/photos
 PYTEST_FLAGS ?=
@@ -12,7 +13,7 @@ PYTHON ?= $(firstword $(foreach p,python3.12 python3.13 python3.11 python3,$(she
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test setup setup-dev chromium constraints golden clean
+.PHONY: demo test screens setup setup-dev chromium constraints golden clean
 
 demo: .venv/.installed
 	$(BIN)/hibs demo
@@ -22,6 +23,9 @@ test: .venv/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PHOTOS="$(PHOTOS)" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_FLAGS)
+
+screens: .venv/.installed-dev chromium
+	$(BIN)/python benchmarks/screens.py build/screens
 
 setup: .venv/.installed
 setup-dev: .venv/.installed-dev

@@ -17,7 +17,7 @@ from checker.commands.odds import one_in
 from checker.console import printable
 from checker.model import ROBUST_NAME, Box, Sighting, Stance, Use
 from checker.optout.holder import HolderView, Seen
-from checker.optout.operators import OperatorWord
+from checker.optout.operators import Follower, OperatorWord
 from checker.optout.states import MOVES, State
 from checker.records.operators import Statement
 from checker.report import Coverage, Match, MatchKind, Orientation, Report
@@ -37,7 +37,10 @@ class Place:
     source_id: str
     record: str | None
     """Which file and row of the source."""
-    seen: str
+    first: str
+    """The day on which we saw it first."""
+    last: str | None
+    """The day on which we saw it last; None: we saw it once."""
     said_by: str
     """The heading of `said`: the site, or the file itself."""
     said: str
@@ -64,6 +67,8 @@ class Answer:
 
     found: bool
     heading: str
+    looked_at: str
+    """When this look was."""
     copies: tuple[Copy, ...]
     possible: tuple[Copy, ...]
     coverage: tuple[str, ...]
@@ -129,6 +134,7 @@ def answer_words(report: Report, words: Words, *, now: datetime, by_codes: bool 
     return Answer(
         found=bool(sure),
         heading=words.count("answer.found", len(sure)) if sure else words.say("answer.not-found"),
+        looked_at=words.say("answer.looked-at", minute=words.minute(now)),
         copies=sure,
         possible=possible,
         coverage=coverage_words(report.coverage, words, now=now),
@@ -206,6 +212,14 @@ def operator_words(word: OperatorWord, words: Words) -> str:
     return "; ".join(known) or words.say("operator.silent")
 
 
+def follower_words(follower: Follower, words: Words) -> tuple[str, str]:
+    """Name of one that follows the list, and how far it has read."""
+    if follower.received_at is None:
+        return printable(follower.operator), words.say("operators.not-fetched")
+    entry, day = words.number(follower.size - 1), words.day(follower.received_at)
+    return printable(follower.operator), words.say("operators.fetched", entry=entry, day=day)
+
+
 def statement_words(statement: Statement, words: Words) -> Stated:
     """What an operator states about a whole dataset."""
     return Stated(
@@ -270,7 +284,6 @@ def _sureness(match: Match, words: Words) -> str | None:
 
 def _place(sighting: Sighting, words: Words) -> Place:
     first, last = words.day(sighting.first_seen), words.day(sighting.last_seen)
-    seen = words.say("place.seen-once" if first == last else "place.seen", first=first, last=last)
     return Place(
         image_url=_address(sighting.image_url),
         page_url=_address(sighting.page_url),
@@ -278,7 +291,8 @@ def _place(sighting: Sighting, words: Words) -> Place:
         source=printable(sighting.source.name),
         source_id=sighting.source.id,
         record=_record(sighting, words),
-        seen=seen,
+        first=first,
+        last=None if first == last else last,
         said_by=words.say("place.said-file" if sighting.verdict and not sighting.image_url else "place.said"),
         said=said_words(sighting.verdict, words),
     )
@@ -293,6 +307,8 @@ def _record(sighting: Sighting, words: Words) -> str | None:
         parts.append(words.say("place.row", row=words.number(locator.row)))
     if locator.key is not None:
         parts.append(printable(locator.key))
+    if locator.column is not None:
+        parts.append(printable(locator.column))
     return ", ".join(parts)
 
 

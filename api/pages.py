@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from importlib.resources import files
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from starlette.responses import HTMLResponse
 
-from api.words import Words
+from api.assets import asset_path, scripts
+from api.words import LANGUAGES, Words, link, this_page, words
+from checker.console import printable
 from checker.settings import Settings
 
 PLACES_SHOWN = 3
@@ -19,10 +19,9 @@ COPIES_SHOWN = 5
 
 
 class Pages:
-    """Renders the pages of one installation in one language."""
+    """Renders the pages of one installation, each in the language of its request (words.py)."""
 
-    def __init__(self, words: Words, settings: Settings) -> None:
-        self.words = words
+    def __init__(self, settings: Settings) -> None:
         self._environment = Environment(
             loader=PackageLoader("api", "templates"),
             autoescape=select_autoescape(default=True, default_for_string=True),
@@ -30,21 +29,28 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        # What strangers called things may hold characters that write backwards or not at all.
+        self._environment.filters["printable"] = printable
         self._environment.globals |= {
-            "say": words.say,
-            "count": words.count,
-            "number": words.number,
-            "day": words.day,
-            "minute": words.minute,
-            "script_words": words.part("script"),
-            "language": words.language,
+            **{name: _spoken(name) for name in ("say", "count", "number", "day", "month", "minute")},
+            "script_words": lambda: words().part("script"),
+            "language": lambda: words().language,
+            "languages": LANGUAGES,
+            "link": link,
+            "this_page": this_page,
             "asset": asset_path,
+            "scripts": scripts,
             "operator": settings.operator,
             "contact": settings.contact,
             "settings": settings,
             "shown_places": PLACES_SHOWN,
             "shown_copies": COPIES_SHOWN,
         }
+
+    @property
+    def words(self) -> Words:
+        """Those of the request that is being answered."""
+        return words()
 
     def html(self, template: str, **values: Any) -> str:
         """Fill in a template."""
@@ -56,8 +62,11 @@ class Pages:
         return HTMLResponse(self.html(template, **values), status_code=status_code, headers=headers)
 
 
-@functools.cache
-def asset_path(name: str) -> str:
-    """`/static/style.css?v=1f0c...`: the digest changes with the contents, so a browser may keep the file for good."""
-    content = (files("api") / "static" / name).read_bytes()
-    return f"/static/{name}?v={hashlib.sha256(content).hexdigest()[:12]}"
+def _spoken(name: str) -> Callable[..., str]:
+    """A method of the words of the moment: macros see globals alone, which are bound once."""
+
+    def speaking(*args: Any, **values: Any) -> str:
+        text: str = getattr(words(), name)(*args, **values)
+        return text
+
+    return speaking

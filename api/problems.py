@@ -41,6 +41,7 @@ class ProblemKind(StrEnum):
     BAD_HOST = "bad-host"
     NOT_FOUND = "not-found"
     ASK_OTHERWISE = "ask-otherwise"
+    GONE = "gone"
     METHOD_NOT_ALLOWED = "method-not-allowed"
     INTERNAL_ERROR = "internal-error"
 
@@ -64,6 +65,7 @@ STATUS: Mapping[ProblemKind, int] = {
     ProblemKind.BAD_HOST: 421,
     ProblemKind.NOT_FOUND: 404,
     ProblemKind.ASK_OTHERWISE: 404,
+    ProblemKind.GONE: 410,
     ProblemKind.METHOD_NOT_ALLOWED: 405,
     ProblemKind.INTERNAL_ERROR: 500,
 }

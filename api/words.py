@@ -1,8 +1,11 @@
-"""Every word that a person reads here, in one catalogue a language, so that a second language is one more file.
+"""Every word that a person reads here, in one catalogue a language, so that a further language is one more file.
 
 A catalogue is flat JSON, `"start.title": "Have I been scraped?"`. Values are plain text, never markup; `{name}` is
 filled in. A counted sentence has two keys, `.one` and `.other`. A missing key raises, so that no page is ever shown
 with a hole in it.
+
+Which language a request is answered in stands in its address (`/de/sources`), and where there is one address for all
+(`/v1/`, whose pieces of pages and errors people read as well) in Accept-Language. No cookie keeps it.
 """
 
 from __future__ import annotations
@@ -10,8 +13,16 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import datetime
 from importlib.resources import files
+from urllib.parse import quote
+
+LANGUAGES: Mapping[str, str] = {"en": "English", "de": "Deutsch"}
+"""By tag (RFC 5646), in its own name; the first one has no prefix in addresses."""
+DEFAULT_LANGUAGE = next(iter(LANGUAGES))
+_language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
+_page: ContextVar[str] = ContextVar("page", default="/")
 
 
 class Words:
@@ -65,8 +76,51 @@ class Words:
         return self._texts["date.months"].split()[number - 1]
 
 
+def words() -> Words:
+    """The catalogue of the request that is being answered."""
+    return catalogue(_language.get())
+
+
 @functools.cache
-def words(language: str = "en") -> Words:
-    """Read the catalogue of `language` ("en") from the package."""
+def catalogue(language: str) -> Words:
+    """Read the catalogue of `language`, one of LANGUAGES, from the package."""
     text = (files("api") / "catalogue" / f"{language}.json").read_text(encoding="utf-8")
     return Words(language, json.loads(text))
+
+
+def speak(path: str, accept_language: str) -> None:
+    """Choose the language that this request is answered in, by its path and header."""
+    first, _, rest = path[1:].partition("/")
+    named = first if first in LANGUAGES and first != DEFAULT_LANGUAGE else DEFAULT_LANGUAGE
+    _language.set(_first_known(accept_language) if path.startswith("/v1/") else named)
+    _page.set(path if named == DEFAULT_LANGUAGE else f"/{rest}")
+
+
+def prefix(language: str) -> str:
+    """What addresses of pages begin with: `/de`; nothing for the default language."""
+    return "" if language == DEFAULT_LANGUAGE else f"/{language}"
+
+
+def link(path: str) -> str:
+    """The address of a page in the language of this request."""
+    return prefix(_language.get()) + path
+
+
+def nowhere() -> None:
+    """There is no page at this address: what stands in it goes into no link."""
+    _page.set("/")
+
+
+def this_page(language: str) -> str:
+    """The address of the page that is being answered, in `language`."""
+    # Not as it was asked for: of `//elsewhere.example/` a browser makes an address of somebody else.
+    return f"{prefix(language)}/{quote(_page.get().lstrip('/'))}"
+
+
+def _first_known(accept_language: str) -> str:
+    """The first wish that can be met (RFC 9110 12.5.4); browsers write them in the order of their weights."""
+    for wish in accept_language.lower().split(",", maxsplit=8):
+        tag = wish.partition(";")[0].strip().partition("-")[0]
+        if tag in LANGUAGES:
+            return tag
+    return DEFAULT_LANGUAGE

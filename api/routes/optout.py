@@ -25,6 +25,7 @@ from api.deps import (
 )
 from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
+from api.routes.alerts import alerts_address
 from api.schemas.optouts import HolderTold, RecordedTold, StatusTold
 from api.schemas.requests import DEFAULT_USES, OptOutIn, invalid_request, json_body, read_codes, read_json, read_uses
 from api.schemas.told import (
@@ -35,9 +36,10 @@ from api.schemas.told import (
     ReceiptTold,
     answers,
 )
-from api.words import words
+from api.words import link, words
 from checker.errors import InputError
 from checker.model import Fingerprint, Use
+from checker.optout.alerts import ENDED
 from checker.optout.entry import Evidence
 from checker.optout.holder import holder_view
 from checker.optout.paper_page import receipt_page
@@ -83,6 +85,7 @@ async def add(
         "withdraw_code": recorded.withdraw_code,
         "withdraw_text": recorded.withdraw_text,
         "held": recorded.held,
+        "alerts": alerts_address(request, recorded.number, recorded.withdraw_code),
     }
 
 
@@ -101,10 +104,13 @@ async def status(number: str, request: Request, service: ServiceDep) -> Response
     code = _withdraw_code(request)
     found = await run_in_threadpool(_status, service, number, code)
     view = await run_in_threadpool(holder_view, service.opt_outs, found, now=service.clock())
+    alerts = None if found.state in ENDED else alerts_address(request, found.number, code)
     if wants_page(request):
         standing = standing_words(view, service.pages.words)
-        return HTMLResponse(service.pages.html("standing.html", standing=standing))
-    return JSONResponse(view.to_dict())
+        address = f"{status_page(request)}#{found.number}"
+        page = service.pages.html("standing.html", standing=standing, alerts=alerts, status_address=address)
+        return HTMLResponse(page)
+    return JSONResponse({**view.to_dict(), "alerts": alerts})
 
 
 @router.get(
@@ -128,7 +134,7 @@ async def receipt(number: str, request: Request, service: ServiceDep) -> Respons
         why = "erased" if found.state is State.ERASED else "held"
         raise ProblemError(ProblemKind.NOT_FOUND, words().say(f"problem.not-found.{why}")) from None
     if wants_page(request):
-        sheet = receipt_page(made, status_address=f"{str(request.base_url).rstrip('/')}/receipts")
+        sheet = receipt_page(made, status_address=status_page(request), language=words().language)
         name = f'attachment; filename="{made.number}.receipt.html"'
         return HTMLResponse(sheet, headers={"Content-Disposition": name})
     return JSONResponse(made.to_dict())
@@ -158,6 +164,11 @@ async def withdraw(
     await run_in_threadpool(_status, service, number, code)
     end = service.opt_outs.erase if erase else service.opt_outs.withdraw
     return (await run_in_threadpool(end, code, now=service.clock())).to_dict()
+
+
+def status_page(request: Request) -> str:
+    """Where a holder asks, in the language of the request."""
+    return str(request.base_url).rstrip("/") + link("/receipts")
 
 
 async def _read(body: Body, uses: str | None, service: Service) -> tuple[Pictures, tuple[Use, ...], Evidence]:

@@ -50,7 +50,7 @@ async def whole_list(request: Request, service: ServiceDep) -> Response:
     if today.whole is None:
         raise _otherwise("sketches", "/v1/private/sketches/{hex4}")
     headers = _headers(today, service.clock())
-    if _has_it(request, headers["ETag"]):
+    if has_it(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     headers["Content-Length"] = str(len(today.whole))
     return StreamingResponse(_pieces(today.whole), media_type="application/octet-stream", headers=headers)
@@ -72,7 +72,7 @@ async def sketch_rows(hex4: str, request: Request, service: ServiceDep) -> Respo
         raise _otherwise("list", "/v1/private/list")
     headers = _headers(today, service.clock())
     headers["Cache-Control"] += ", immutable"
-    if _has_it(request, headers["ETag"]):
+    if has_it(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     body = await run_in_threadpool(today.sketch_answer, int(hex4, 16))
     return Response(body, media_type="application/octet-stream", headers=headers)
@@ -97,7 +97,7 @@ def _headers(today: DayList, now: datetime) -> dict[str, str]:
     return {"ETag": f'"{today.tag}"', "Cache-Control": f"public, max-age={left_s}"}
 
 
-def _has_it(request: Request, etag: str) -> bool:
+def has_it(request: Request, etag: str) -> bool:
     """If-None-Match (RFC 9110 13.1.2): compared weakly, so a cache's `W/` changes nothing."""
     given = ",".join(request.headers.getlist("if-none-match"))
     return any(one.strip().removeprefix("W/") in (etag, "*") for one in given.split(","))

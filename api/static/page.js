@@ -1,11 +1,41 @@
 // What every page has: leaving quickly, copying an address, and a few functions for the other scripts.
 // Nothing is stored in the browser: no cookie, no local storage.
 
+const page = document.documentElement;
+const locale = page.lang === "en" ? "en-GB" : page.lang;
 export const words = JSON.parse(document.getElementById("words").textContent);
 export const byId = (id) => document.getElementById(id);
 
+/** What every request carries: pages and errors are answered in the reader's language. */
+export const SPEAKING = { "Accept-Language": page.lang };
+
+/** The text of a key, with `{name}` filled in. */
+export const say = (key, values = {}) => words[key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+/** The counted text of a key, with `{n}` as people write it. */
+export const count = (key, n, values) => say(`${key}.${n === 1 ? "one" : "other"}`, { n: numberWords(n), ...values });
+
+export const numberWords = (n) => new Intl.NumberFormat(locale).format(n);
+
+/** `4 minutes`, `48 kilobytes`, as the reader's language writes it. */
+export const amountWords = (n, unit) =>
+  new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 0 }).format(n);
+
+/** The address of a page of ours, in the reader's language. */
+export const link = (path) => `${location.origin}${page.dataset.base}${path}`;
+
 export function show(element, visible = true) {
   element.hidden = !visible;
+}
+
+/** A new copy of what a `<template>` holds. */
+export const piece = (id) => byId(id).content.firstElementChild.cloneNode(true);
+
+/** Show what belongs to one state of the page, and hide what belongs to others. */
+export function view(name) {
+  byId("content").dataset.view = name;
+  for (const part of document.querySelectorAll("[data-views]")) show(part, part.dataset.views === name);
+  scrollTo(0, 0);
 }
 
 /** Save `text` as a file on the device. */
@@ -24,28 +54,29 @@ export function saveReceipt(receipt) {
   save(`${receipt.number}.receipt.json`, `${ascii}\n`, "application/json");
 }
 
+/** Ask this service something; null: nobody could be reached. No cookie goes along, and nothing is kept. */
+export async function ask(path, options) {
+  try {
+    return await fetch(path, { ...options, credentials: "omit", cache: "no-store" });
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Ask about an opt-out. The code travels in a header, never in an address.
  * @returns {[Response | null, string]} the answer, or null and a sentence of what went wrong.
  */
-export async function askAbout(number, code, path = "", { method = "GET", accept = "application/json" } = {}) {
-  let response;
-  try {
-    response = await fetch(`/v1/opt-outs/${encodeURIComponent(number)}${path}`, {
-      method,
-      headers: { Authorization: `Receipt ${code}`, Accept: accept },
-      credentials: "omit",
-      cache: "no-store",
-    });
-  } catch {
-    return [null, words["failed-receipts"]];
-  }
+export async function askAbout(number, code, path = "", { method = "GET", accept = "application/json", by = ask } = {}) {
+  const headers = { Authorization: `Receipt ${code}`, Accept: accept, ...SPEAKING };
+  const response = await by(`/v1/opt-outs/${encodeURIComponent(number)}${path}`, { method, headers });
+  if (!response) return [null, words["failed-receipts"]];
   return response.ok ? [response, ""] : [null, await problemSentence(response)];
 }
 
 /** Save the receipt to read and to print; the sentence to show, and whether it is one of trouble. */
-export async function saveReceiptPage(number, code) {
-  const [response, trouble] = await askAbout(number, code, "/receipt", { accept: "text/html" });
+export async function saveReceiptPage(number, code, by = ask) {
+  const [response, trouble] = await askAbout(number, code, "/receipt", { accept: "text/html", by });
   if (!response) return [trouble, true];
   save(`${number}.receipt.html`, await response.text(), "text/html");
   return [words.saved, false];
@@ -66,7 +97,6 @@ export async function problemSentence(response) {
 export function dayWords(text, withTime = false) {
   const day = { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" };
   const time = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short" };
-  const locale = document.documentElement.lang === "en" ? "en-GB" : document.documentElement.lang;
   return new Intl.DateTimeFormat(locale, withTime ? { ...day, ...time } : day).format(new Date(text));
 }
 
@@ -88,7 +118,7 @@ window.addEventListener("beforeunload", (event) => {
 function leave() {
   staying.clear();
   // A page without an address of its own takes the place of this one in the history.
-  document.documentElement.replaceChildren();
+  page.replaceChildren();
   location.replace("about:blank");
 }
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from checker.records.operators import Acts, acts_about
+from checker.records.operators import Acts, acts_about, received_by
 from checker.records.registry import Registry
 
-SCOPES = frozenset({"feed", "honour"})
+FEED_SCOPE = "feed"
+SCOPES = frozenset({FEED_SCOPE, "honour"})
 """Keys that make somebody an operator (checker/keys.py, Scope)."""
 _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
@@ -53,6 +54,33 @@ class OperatorWord:
             "stated_size": self.stated_size,
             "says": self.sentence,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Follower:
+    """Whoever may read the opt-outs now, and so gets the next one."""
+
+    operator: str
+    """Name of its key."""
+    size: int
+    """Entries of the list that were sent to it. 0: none."""
+    received_at: datetime | None
+    """The day on which it last got new ones. None: it never did."""
+
+
+def followers(registry: Registry, now: datetime) -> tuple[Follower, ...]:
+    """Who follows the list: holders of a valid key for the feed, by name.
+
+    A key for statements alone opens nothing, and one that ran out or was revoked opens nothing any more; what was sent
+    to its holder before is not called back.
+    """
+    got = received_by(registry)
+    names = sorted(
+        row.name
+        for row in registry.key_rows()
+        if FEED_SCOPE in row.scopes and row.revoked_at is None and row.expires_at > now
+    )
+    return tuple(Follower(name, *got.get(name, (0, None))) for name in names)
 
 
 def operators_of(registry: Registry, index: int | None, now: datetime) -> tuple[OperatorWord, ...]:

@@ -14,35 +14,25 @@ from markupsafe import Markup
 
 from checker.errors import InputError
 from checker.model import Use
-from checker.optout.entry import Evidence, OptOut
+from checker.optout.entry import OptOut
 from checker.optout.note import parse_checkpoint
 from checker.optout.receipt import Receipt
-from checker.optout.sheet import fill_in
+from checker.optout.sheet import LANGUAGE, SheetWords, fill_in, sheet_words
 
 QR_BYTES_MAX = 200
 """At error level M a code of 61 modules, 0.7 mm each at the printed size: a phone reads it from paper."""
 ADDRESSES_SHOWN = 20
-USE_WORDS = {
-    Use.TRAIN_AI: "AI training",
-    Use.TRAIN_GENAI: "training AI that makes pictures or text",
-    Use.TDM: "automatic analysis (text and data mining)",
-    Use.SEARCH: "search engines",
-    Use.INDEX: "picture indexes",
-}
-_EVIDENCE = {
-    Evidence.CODE: "codes of pictures, not the pictures",
-    Evidence.PICTURE: "the picture itself; the list holds its code alone",
-    Evidence.HOST_FILE: "a file or DNS record of the host",
-}
 
 
-def receipt_page(receipt: Receipt, *, status_address: str | None) -> str:
+def receipt_page(receipt: Receipt, *, status_address: str | None, language: str = LANGUAGE) -> str:
     """The page of one receipt.
 
     Args:
         receipt: one that was verified; nothing is proved again here.
-        status_address: page of the server where its holder asks how it stands ("https://photos.example/receipts").
-            The number is added as a fragment, which no browser sends. None: there is no server.
+        status_address: page of the server where its holder asks how it stands ("https://photos.example/receipts", or
+            "https://photos.example/de/receipts"). The number is added as a fragment, which no browser sends. None:
+            there is no server.
+        language: of its words, "de"; one that there is no catalogue for is English.
     Returns:
         One HTML document that stands alone.
     Raises:
@@ -51,24 +41,26 @@ def receipt_page(receipt: Receipt, *, status_address: str | None) -> str:
     """
     if status_address is not None and urlsplit(status_address).scheme not in ("http", "https"):
         raise InputError("the page of a server has an address that begins with https://")
-    opt_out, text = receipt.opt_out(), qr_text(receipt, status_address)
+    opt_out, text, words = receipt.opt_out(), qr_text(receipt, status_address), sheet_words("receipt", language)
     checkpoint = parse_checkpoint(receipt.checkpoint.partition("\n\n")[0] + "\n")
     code = segno.make_qr(text, error="m", boost_error=False)
     return fill_in(
         "receipt.html",
+        language=words.language,
+        words=words,
         receipt=receipt,
-        # Markup: segno writes a path of numbers; the text itself is nowhere in it.
-        qr=Markup(code.svg_inline(border=4, unit=None, omitsize=True, title="QR code")),  # noqa: S704
+        # Markup: segno writes a path of numbers and the escaped title; the text itself is nowhere in it.
+        qr=Markup(code.svg_inline(border=4, unit=None, omitsize=True, title=words.say("qr.title"))),  # noqa: S704
         qr_text=text,
         status_address=status_address,
-        place=f"--server {status_address.removesuffix('/receipts')}" if status_address else "--data DIR",
+        place=f"--server {_server(status_address, language)}" if status_address else "--data DIR",
         signed_at=checkpoint.time,
         root=checkpoint.root.hex(),
         checkpoint=[line for line in receipt.checkpoint.splitlines() if line],
-        uses=", ".join(words for use, words in USE_WORDS.items() if use in opt_out.uses),
-        about=_about(opt_out),
+        uses=Markup(", ").join(words.say(f"use.{use.value}") for use in Use if use in opt_out.uses),
+        about=_about(opt_out, words),
         has_pictures=bool(opt_out.pictures),
-        evidence=_EVIDENCE[opt_out.evidence],
+        evidence=words.say(f"evidence.{opt_out.evidence.value}"),
         addresses=opt_out.addresses[:ADDRESSES_SHOWN],
         addresses_left=max(0, len(opt_out.addresses) - ADDRESSES_SHOWN),
     )
@@ -83,10 +75,12 @@ def qr_text(receipt: Receipt, status_address: str | None) -> str:
     return text if len(text) <= QR_BYTES_MAX else f"hibs-opt-out:{receipt.number}?{place}"
 
 
-def _about(opt_out: OptOut) -> str:
+def _about(opt_out: OptOut, words: SheetWords) -> Markup:
     """Number of pictures and of addresses."""
-    pictures, addresses = len(opt_out.pictures), len(opt_out.addresses)
-    parts = [f"{pictures:,} picture{'s' * (pictures != 1)}, told by codes"] if pictures else []
-    if addresses:
-        parts.append(f"whatever stands at {addresses:,} address{'es' * (addresses != 1)}")
-    return "; ".join(parts)
+    counted = {"about.pictures": len(opt_out.pictures), "about.addresses": len(opt_out.addresses)}
+    return Markup("; ").join(words.count(key, number) for key, number in counted.items() if number)
+
+
+def _server(status_address: str, language: str) -> str:
+    """The address for `--server`: without the page, and without the language that its path may begin with."""
+    return status_address.removesuffix("/receipts").removesuffix(f"/{language}")

@@ -111,6 +111,20 @@ def statements(registry: Registry, *, count: int) -> tuple[Statement, ...]:
     return tuple(_statement(row) for row in registry._rows(f"{_STATEMENT} ORDER BY act_id DESC LIMIT ?", (count,)))
 
 
+def received_by(registry: Registry) -> dict[str, tuple[int, datetime]]:
+    """How far each operator has fetched the list, and the day on which it last got something new.
+
+    Returns:
+        Size of the list that it has, 1 or more, and that day's midnight UTC, by operator; without who fetched nothing.
+    """
+    # `at` is that of the row with the largest size, as with MIN below; that size was reached when something new came.
+    rows = registry._rows(
+        "SELECT operator, MAX(feed_size), at FROM operator_act WHERE kind = 'received' AND feed_size > 0 "
+        "GROUP BY operator"
+    )
+    return {operator: (int(size), parse_utc(at)) for operator, size, at in rows}
+
+
 def acts_about(registry: Registry, index: int) -> dict[str, Acts]:
     """What each operator did about the entry at this index of the log; who did nothing is not in it."""
     received = registry._rows(

@@ -35,7 +35,7 @@ def test_a_picture_gets_a_receipt_that_verifies_without_us(service: TestClient, 
     answer = service.post("/v1/opt-outs?uses=train-ai,tdm", content=chelsea, headers=JPEG)
     assert answer.status_code == 201
     document = answer.json()
-    assert list(document) == ["number", "receipt", "withdraw_code", "withdraw_text", "held"]
+    assert list(document) == ["number", "receipt", "withdraw_code", "withdraw_text", "held", "alerts"]
     assert document["held"] is False
     verified = verify_receipt(parse_receipt(document["receipt"]).to_bytes())
     assert verified.opt_out.number == document["number"]

@@ -46,6 +46,13 @@ def marked_photo(image: Path) -> bytes:
     return out.getvalue()
 
 
+def form_of(photo: bytes) -> bytes:
+    """The form of the start page, with the mark in the name of the file, and long enough for others to go to a disk."""
+    head = f'--{MARK}\r\nContent-Disposition: form-data; name="photo"; filename="{MARK}.jpg"\r\n\r\n'
+    tick = f'\r\n--{MARK}\r\nContent-Disposition: form-data; name="send"\r\n\r\nyes\r\n--{MARK}--\r\n'
+    return head.encode() + photo + MARK.encode() * 100_000 + tick.encode()
+
+
 def code_of(photo: bytes) -> str:
     with SandboxDecoder(Settings(robust="off")) as decoder:
         picture = fingerprint_bytes(photo, Settings(robust="off"), decoder=decoder)
@@ -82,6 +89,7 @@ def test_nothing_that_was_sent_is_found_anywhere_afterwards(corpus: Path, tmp_pa
     assert process.stdout is not None
     url = process.stdout.readline().decode().strip().removeprefix("open ")
     jpeg, as_json = {"Content_Type": "image/jpeg"}, {"Content_Type": "application/json"}
+    as_form = {"Content_Type": f"multipart/form-data; boundary={MARK}"}
     codes = json.dumps({"codes": {"phash256": {"version": "1", "hex": code}}}).encode()
     answers = [
         ask(url, "POST", "/v1/lookups", photo, **jpeg, X_Forwarded_For="198.51.100.77", User_Agent=MARK),
@@ -89,6 +97,9 @@ def test_nothing_that_was_sent_is_found_anywhere_afterwards(corpus: Path, tmp_pa
         ask(url, "POST", "/v1/lookups", photo[:2000], **jpeg),
         ask(url, "POST", "/v1/lookups", photo + MARK.encode() * 500_000, **jpeg),
         ask(url, "POST", "/v1/lookups", MARK.encode(), Content_Type="application/octet-stream"),
+        ask(url, "POST", "/closer-look", form_of(photo), **as_form, Accept="text/html"),
+        ask(url, "POST", "/de/closer-look", form_of(photo)[:-40], **as_form, Accept="text/html"),
+        ask(url, "GET", f"/v1/alerts/{MARK}", User_Agent=MARK),
         ask(url, "POST", "/v1/lookups", codes, **as_json),
         ask(url, "POST", "/v1/lookups", codes[:-1], **as_json),
         ask(url, "POST", "/v1/lookups", json.dumps({MARK: MARK}).encode(), **as_json),

@@ -3,48 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
-from api_service import IMAGES
-from PIL import Image
+from api_service import IMAGES, SEEN
+from fresh_copies import met_in_a_folder
 from playwright.sync_api import Browser, expect
-from visitor import COMMAND, DESK, PHONE, Visitor, open_page
+from visitor import DESK, PHONE, Visitor, open_page, serving
 
-from checker.fingerprint import Depth, fingerprint_file
 from checker.keys import Scope, create_key
-from checker.model import Locator, Picture
 from checker.optout.receipt import read_receipt, verify_receipt
 from checker.optout.request import OptOuts
 from checker.optout.review import release
-from checker.records.archived import Archived
-from checker.records.folder import DataFolder
 from checker.records.operators import Statement, add_statement, record_received
 from checker.records.registry import REGISTRY_FILE, Registry
 from checker.settings import Settings
-from checker.visits import PictureSeen
 
 pytest_plugins = ("api_service", "visitor")
 pytestmark = pytest.mark.browser
-
-
-@contextmanager
-def serving(data: Path, **environment: str) -> Iterator[str]:
-    command = [sys.executable, "-c", COMMAND, "--data", str(data), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    assert process.stdout is not None
-    try:
-        yield process.stdout.readline().removeprefix("open ").strip()
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
 
 
 @pytest.fixture
@@ -55,24 +36,9 @@ def data(built_corpus: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def holding(browser: Browser, data: Path) -> Iterator[Visitor]:
     """A visitor of a service that holds whatever it has seen more than once: rocket.jpg, here twice."""
-    seen_again(data, "rocket.jpg", "b/rocket.jpg", width=420)
+    met_in_a_folder(data, "rocket.jpg", "b/rocket.jpg", width=420, at=SEEN)
     with serving(data, HIBS_HOLD_IMAGES_MAX="1") as address:
         yield from open_page(browser, address, PHONE, "light")
-
-
-def seen_again(data: Path, name: str, file: str, *, width: int, at: datetime | None = None) -> None:
-    """A smaller copy of a photo is met in a folder; what opt-outs hide leaves no code, as at `hibs ingest`."""
-    copy = data.parent / f"{width}.png"
-    with Image.open(IMAGES / name) as image:
-        image.resize((width, width * image.height // image.width)).save(copy)
-    picture = fingerprint_file(copy, Settings(), depth=Depth.STORED)
-    assert isinstance(picture, Picture)
-    now = at or datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-    with DataFolder.open(data, create=False) as folder:
-        source = folder.store.source("holiday", kind="folder", now=now)
-        numbers = folder.hides(picture, distance_bits_max=31)
-        met = PictureSeen(picture, servable=not numbers)
-        folder.store.record_archive([Archived(met, Locator(file=file), now, opt_outs=numbers)], source=source, now=now)
 
 
 def say_no(visit: Visitor, name: str, folder: Path) -> str:
@@ -80,8 +46,8 @@ def say_no(visit: Visitor, name: str, folder: Path) -> str:
     visit.open("/")
     visit.look_up(name)
     visit.say_no()
-    number = visit.page.inner_text("#done-number")
-    save(visit, "#save-code", folder / f"{number}.withdraw.txt")
+    number = visit.page.inner_text("#done .number")
+    save(visit, "[data-save=code]", folder / f"{number}.withdraw.txt")
     return number
 
 
@@ -104,12 +70,12 @@ def test_a_held_no_has_no_receipt_until_a_person_lets_it_through(holding: Visito
     visit = holding
     number = say_no(visit, "rocket.jpg", tmp_path)
     done = visit.page.inner_text("#done")
-    assert visit.status() == "Held for a person to look at. Save the withdraw code now."
+    assert visit.page.inner_text("#done-status").startswith("The withdraw code was given to your browser")
     assert "There is no receipt yet. Save the withdraw code" in done
     assert "The receipt proves" not in done
     assert "hibs opt-out verify" not in done
-    assert not visit.page.is_visible("#save-receipt")
-    assert not visit.page.is_visible("#save-page")
+    assert not visit.page.is_visible("[data-save=receipt]")
+    assert not visit.page.is_visible("[data-save=page]")
     visit.accessible()
     visit.fits()
 
@@ -134,7 +100,7 @@ def test_a_held_no_has_no_receipt_until_a_person_lets_it_through(holding: Visito
 
 def test_the_receipt_page_is_saved_and_leads_back_with_its_number(visit: Visitor, tmp_path: Path) -> None:
     number = say_no(visit, "coffee.jpg", tmp_path)
-    save(visit, "#save-page", tmp_path / f"{number}.receipt.html")
+    save(visit, "[data-save=page]", tmp_path / f"{number}.receipt.html")
     expect(visit.page.locator("#done-status")).to_have_text("The file was given to your browser to save.")
     page = (tmp_path / f"{number}.receipt.html").read_text()
     code = (tmp_path / f"{number}.withdraw.txt").read_text().splitlines()[0]
@@ -186,13 +152,14 @@ def test_new_copies_and_operators_are_told_as_they_are(browser: Browser, data: P
         for visit in open_page(browser, address, DESK, "light"):
             number = say_no(visit, "rocket.jpg", tmp_path)
             now = datetime.now(UTC)
-            seen_again(data, "rocket.jpg", "late/copy.png", width=300, at=now + timedelta(minutes=2))
+            met_in_a_folder(data, "rocket.jpg", "late/copy.png", width=300, at=now + timedelta(minutes=2))
             with closing(Registry.open(data / REGISTRY_FILE)) as registry:
                 for name in ("ACME datasets", "quiet one"):
                     create_key(registry, name=name, scopes=[Scope.FEED, Scope.HONOUR], now=now)
                 record_received(registry, "ACME datasets", start=0, end=1, now=now)
                 add_statement(registry, Statement("ACME datasets", 1, "9f" * 32, 12_000, 11_990, "4b" * 32, now))
             shown = ask(visit, tmp_path / f"{number}.withdraw.txt")
+            assert visit.page.inner_text("[data-fact=new]") == "1"
             assert "Seen in 2 places, the newest first. 1 of them is new since your no." in shown
             assert shown.index("late/copy.png") < shown.index("a/rocket.jpg")
             assert shown.count("New\nsince your no") == 1
@@ -206,11 +173,43 @@ def test_new_copies_and_operators_are_told_as_they_are(browser: Browser, data: P
             visit.open("/operators")
             operators = visit.page.inner_text("main")
             assert f"states that it acted up to entry 0 on {day}" in operators
+            assert f"ACME datasets\nlast got new entries on {day}, up to entry 0" in operators
+            assert "quiet one\nhas not fetched the list yet" in operators
             assert "12,000" in operators
             assert "4b" * 32 in operators
             assert "Nobody has checked these statements" in operators
             visit.accessible()
             visit.fits()
+
+
+def test_both_addresses_are_copied_and_the_no_is_taken_back_by_keyboard(
+    browser: Browser, data: Path, tmp_path: Path
+) -> None:
+    photo, jpeg = (IMAGES / "chelsea.jpg").read_bytes(), {"Content-Type": "image/jpeg"}
+    with serving(data) as address:
+        with urlopen(Request(f"{address}/v1/opt-outs", photo, jpeg), timeout=60) as answer:
+            made = json.load(answer)
+        (tmp_path / "withdraw.txt").write_text(made["withdraw_text"])
+        for visit in open_page(browser, address, PHONE, "light"):
+            visit.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+            shown = ask(visit, tmp_path / "withdraw.txt")
+            assert visit.page.inner_text("[data-fact=new]") == "0"
+            assert made["withdraw_code"] not in shown
+            for name, expected in (
+                ("Copy the address of this page", f"{address}/receipts#{made['number']}"),
+                ("Copy the address for a feed reader", made["alerts"]),
+            ):
+                button = visit.page.get_by_role("button", name=name)
+                button.press("Enter")
+                expect(visit.page.locator("button:focus")).to_have_text("Copied.")
+                assert visit.page.evaluate("navigator.clipboard.readText()") == expected
+            visit.accessible()
+            visit.fits()
+            visit.page.locator("#withdraw summary").press("Enter")
+            visit.page.locator("[data-act=withdraw]").press("Enter")
+            expect(visit.page.locator("#status")).to_have_text("Taken back. How it stands is shown below.")
+            assert "You took this no back. It ends on" in visit.page.inner_text("#result")
+            visit.accessible()
 
 
 def test_erasing_takes_two_presses_and_says_what_it_costs(visit: Visitor, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +25,10 @@ CHROMIUM_ARGUMENTS = [
 ]
 COMMAND = "import typer, api.cli; app = typer.Typer(); app.command()(api.cli.serve); app()"
 PHONE, DESK = (360, 640), (1280, 800)
-PAGES = ("/", "/receipts", "/operators", "/sources", "/privacy", "/about", "/docs", "/problems/busy", "/nowhere")
+PAGES = (
+    *("/", "/opt-out", "/intimate", "/receipts", "/operators", "/sources", "/transparency"),
+    *("/privacy", "/about", "/docs", "/problems/busy", "/nowhere"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +42,26 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@contextmanager
+def serving(data: Path, **environment: str) -> Iterator[str]:
+    """`hibs serve` over a data folder; gives its address."""
+    command = [sys.executable, "-c", COMMAND, "--data", str(data), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+    assert process.stdout is not None
+    try:
+        yield process.stdout.readline().removeprefix("open ").strip()
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 @pytest.fixture(scope="module")
 def server(built_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`hibs serve` over a copy of the corpus; gives its address."""
+    """A service over a copy of the corpus."""
     data = shutil.copytree(built_corpus, tmp_path_factory.mktemp("served") / "data")
-    command = [sys.executable, "-c", COMMAND, "--data", str(data), "--port", "0"]
-    environment = {**os.environ, "HIBS_OPT_OUTS_PER_DAY_MAX": "100"}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    yield process.stdout.readline().removeprefix("open ").strip()
-    process.terminate()
-    process.communicate(timeout=20)
-    assert process.returncode == 0
+    with serving(data, HIBS_OPT_OUTS_PER_DAY_MAX="200") as address:
+        yield address
 
 
 @dataclass
@@ -71,22 +83,55 @@ class Visitor:
     def open(self, path: str) -> None:
         self.page.goto(self.server + path)
 
-    def choose(self, name: str | Path) -> None:
-        self.page.set_input_files("#photo", IMAGES / name)
+    def choose(self, *names: str | Path) -> None:
+        self.page.set_input_files("#photo", [IMAGES / name for name in names])
 
-    def look_up(self, name: str) -> str:
-        self.choose(name)
-        self.page.click("#send")
+    def check(self, *names: str | Path) -> str:
+        """Choose photos and wait for the private check of each: what the results say."""
+        self.choose(*names)
+        self.page.locator(".result:not(.waiting)").nth(len(names) - 1).wait_for()
+        return self.page.inner_text("#results")
+
+    def look_closer(self) -> str:
+        """Tick and press for the first photo: the answer."""
+        self.page.locator("[name=agreed]").first.check()
+        self.page.locator(".closer [type=submit]").first.click()
         self.page.wait_for_selector(".answer")
-        return self.page.inner_text("#answer")
+        return self.page.inner_text(".closer-answer")
+
+    def look_up(self, name: str | Path) -> str:
+        """The private check and then the closer look: the answer of the latter."""
+        self.check(name)
+        return self.look_closer()
 
     def say_no(self) -> None:
+        """For the first photo, through the four screens, as they are filled in."""
+        self.page.locator("[data-act=no] >> visible=true").first.click()
         self.page.check("#mine")
-        self.page.click("#no-form button[type=submit]")
+        for _ in range(3):
+            self.page.click("[data-go=next]")
+        self.page.click("[data-go=record]")
         self.page.wait_for_selector("#done:not([hidden])")
 
     def status(self) -> str:
         return self.page.inner_text("#status")
+
+    def panel(self) -> list[str]:
+        """What "See exactly what is sent" says, a request a line."""
+        return self.page.locator("#requests li").all_text_contents()
+
+    def asked_since(self, count: int) -> list[str]:
+        """Method and path of the requests that the record has after the first `count`, files of the page left out."""
+        paths = [(r.method, r.url.removeprefix(self.server)) for r in self.requests[count:]]
+        return [f"{method} {path}" for method, path in paths if not path.startswith(("/static/", "blob:", "data:"))]
+
+    def tab_to(self, selector: str, *, presses_max: int = 60) -> None:
+        """Reach an element as somebody without a mouse does."""
+        for _ in range(presses_max):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"{selector} cannot be reached with the Tab key")
 
     def sent(self) -> list[tuple[str, str]]:
         """Method and path of all that was not a plain GET."""
@@ -106,8 +151,11 @@ def visit(browser: Browser, server: str) -> Iterator[Visitor]:
     yield from open_page(browser, server, PHONE, "light")
 
 
-def open_page(browser: Browser, server: str, size: tuple[int, int], scheme: str) -> Iterator[Visitor]:
+def open_page(
+    browser: Browser, server: str, size: tuple[int, int], scheme: str, *, has_touch: bool = False
+) -> Iterator[Visitor]:
     context = browser.new_context(
+        has_touch=has_touch,
         viewport={"width": size[0], "height": size[1]},
         color_scheme=scheme,  # type: ignore[arg-type]
         accept_downloads=True,
@@ -117,6 +165,8 @@ def open_page(browser: Browser, server: str, size: tuple[int, int], scheme: str)
     visitor.page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
     visitor.page.on("console", lambda said: visitor.complaints.append(said.text) if said.type == "error" else None)
     visitor.page.on("dialog", visitor.asked_by_dialog)
+    # Listened to from the start: Playwright does not wait until the browser knows that dialogs for files are caught.
+    visitor.page.on("filechooser", lambda _: None)
     yield visitor
     foreign = [r.url for r in visitor.requests if not r.url.startswith((server, "blob:", "about:", "data:"))]
     assert not foreign

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checker.keys import Scope, create_key, revoke_key
-from checker.optout.operators import operators_of
+from checker.optout.operators import followers, operators_of
 from checker.records.operators import Statement, acts_about, add_statement, record_received, statements
 from checker.records.registry import Registry
 
@@ -139,6 +139,26 @@ def test_of_a_held_opt_out_nobody_has_heard(registry: Registry) -> None:
     create_key(registry, name="ACME", scopes=[Scope.FEED], now=DAY_1)
     record_received(registry, "ACME", start=0, end=8, now=DAY_1)
     assert words(registry, None) == {"ACME": "not heard from"}
+
+
+def test_followers_are_those_who_would_get_the_next_entry(registry: Registry) -> None:
+    for name, scope in (("feed", Scope.FEED), ("honour", Scope.HONOUR), ("gone", Scope.FEED), ("silent", Scope.FEED)):
+        create_key(registry, name=name, scopes=[scope], now=DAY_1)
+    create_key(registry, name="ran out", scopes=[Scope.FEED], now=DAY_1, days=1)
+    for name in ("feed", "gone", "ran out"):
+        record_received(registry, name, start=0, end=5, now=DAY_1)
+    record_received(registry, "feed", start=5, end=8, now=DAY_4)
+    revoke_key(registry, name="gone", now=DAY_1)
+    told = {one.operator: (one.size, one.received_at) for one in followers(registry, DAY_4)}
+    assert told == {"feed": (8, datetime(2026, 11, 25, tzinfo=UTC)), "silent": (0, None)}
+
+
+def test_a_follower_that_asks_again_has_got_nothing_new_since(registry: Registry) -> None:
+    create_key(registry, name="ACME", scopes=[Scope.FEED], now=DAY_1)
+    for start, end, at in ((40, 60, DAY_1), (60, 60, DAY_4), (40, 50, DAY_4)):
+        record_received(registry, "ACME", start=start, end=end, now=at)
+    (follower,) = followers(registry, DAY_4)
+    assert (follower.size, follower.received_at) == (60, datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def test_a_statement_about_one_report_is_kept_once_an_operator(registry: Registry) -> None:

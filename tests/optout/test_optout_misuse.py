@@ -16,6 +16,7 @@ from feed_simulator import follow, opened
 from typer.testing import CliRunner, Result
 
 from checker import OptOutFilter
+from checker.client import Client
 from checker.commands import feed as feed_command
 from checker.commands import fingerprint as fingerprint_command
 from checker.commands import honour as honour_command
@@ -192,7 +193,7 @@ class Answers:
 def test_a_server_that_tells_no_status_is_not_believed(body: bytes) -> None:
     paper = Paper(number="4F7K-20M9", code="hibs-w1-00000000000000000000000000000000")
     with pytest.raises(RemoteError, match="no status of an opt-out"):
-        status_at(Answers(body), paper)
+        status_at(Client(Answers(body)), paper)
 
 
 # --- feed --------------------------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ def sheets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     pages = {
         "receipt": receipt_page(example(), status_address=SERVER),
         "receipt-offline": receipt_page(example(), status_address=None),
+        "receipt-german": receipt_page(example(), status_address=SERVER, language="de"),
         "report": hostile(HOSTILE),
     }
     for name, page in pages.items():
@@ -57,7 +58,7 @@ def opened(browser: Browser, address: str, size: tuple[int, int], scheme: str) -
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("name", ["receipt", "receipt-offline", "report"])
+@pytest.mark.parametrize("name", ["receipt", "receipt-offline", "receipt-german", "report"])
 def test_it_fits_fetches_nothing_and_can_be_read_by_everybody(
     browser: Browser, sheets: dict[str, str], name: str, size: tuple[int, int]
 ) -> None:
@@ -74,7 +75,7 @@ def test_it_fits_fetches_nothing_and_can_be_read_by_everybody(
 def test_the_receipt_is_one_sheet_of_a4_with_a_code_of_four_centimetres(
     browser: Browser, sheets: dict[str, str], tmp_path: Path
 ) -> None:
-    for name in ("receipt", "receipt-offline"):
+    for name in ("receipt", "receipt-offline", "receipt-german"):
         page, _ = opened(browser, sheets[name], DESK, "dark")
         pdf = page.pdf(prefer_css_page_size=True, print_background=True)
         assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
