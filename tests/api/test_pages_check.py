@@ -71,7 +71,7 @@ def test_of_a_large_collection_pieces_of_the_code_are_asked_and_each_is_told(bro
         for piece, line in zip(pieces, visit.panel()[1:], strict=True):
             assert f"as long as 4 of its 64 characters: {piece};" in line
         assert f"What was sent of this photo: {', '.join(pieces)}." in result
-        assert "Found: a picture this close to yours" in result
+        assert "Found: a picture very close to yours" in result
         assert not [r for r in visit.requests if r.method != "GET" or "?" in r.url]
         visit.complaints[:] = [c for c in visit.complaints if "404" not in c]  # the list was refused, as it should be
 

@@ -77,7 +77,7 @@ def test_in_flight_mode_the_code_is_made_and_the_choice_is_kept(visit: Visitor) 
     visit.accessible()
     visit.page.context.set_offline(False)
     visit.page.click("[data-act=retry]")
-    expect(visit.page.locator(".result h3")).to_have_text("Found: a picture this close to yours")
+    expect(visit.page.locator(".result h3")).to_have_text("Found: a picture very close to yours")
     visit.complaints.clear()  # Chromium reports the request that failed
 
 

@@ -25,7 +25,7 @@ def test_nothing_is_sent_shown_or_named_whatever_is_pressed(visit: Visitor) -> N
     visit.open("/intimate")
     before = len(visit.requests)
     result = visit.check("rocket.jpg")
-    assert "Found: a picture this close to yours" in result
+    assert "Found: a picture very close to yours" in result
     assert "rocket.jpg" not in visit.page.inner_text("main")
     assert "Photo 1" in result
     assert visit.page.locator("main img").count() == 0

@@ -80,7 +80,7 @@ def test_from_a_photo_to_a_no_that_is_taken_back(hands: Hands, hibs: Hibs, world
 
     before = len(visit.requests)
     hands.choose("#photo", world / "mirrored.jpg")
-    expect(page.locator(".result h3")).to_have_text("Found: a picture this close to yours")
+    expect(page.locator(".result h3")).to_have_text("Found: a picture very close to yours")
     assert "Edited copy (mirrored)" in page.inner_text(".result")
     assert visit.asked_since(before) == ["GET /v1/private/list"]
     visit.accessible()
