@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -20,16 +21,19 @@ from starlette.routing import Match
 from starlette.types import Lifespan
 
 from api.assets import StaticAssets
+from api.counted import LookUpCounts
 from api.deps import Service, wants_page
+from api.described import DESCRIPTION, SERVERS, TAGS, complete
 from api.guards import Guards
 from api.limits import BODIES_BYTES_MAX, DECODES_MAX, LISTS_MAX, QUEUE_MAX, DailyQuota, Gate
 from api.pages import Pages
-from api.problems import STATUS, ProblemError, ProblemKind, problem_response
+from api.problems import STATUS, ProblemError, ProblemKind, problem_document, problem_response
 from api.proxies import NO_PROXIES, Proxies
 from api.rates import LOOK_UPS, LookUpLimit, Rate
-from api.routes import audit, bulk, facts, feed, honours, lookup, optout, pages, private
+from api.routes import alerts, audit, bulk, facts, feed, honours, lookup, optout, pages, private
 from api.schemas.requests import invalid_request
-from api.words import words
+from api.transparency import Transparency
+from api.words import DEFAULT_LANGUAGE, LANGUAGES, nowhere
 from checker.bulk.jobs import BulkJobs
 from checker.bulk.keeper import Keeper
 from checker.errors import DataError, EmptyCorpusError, SandboxError
@@ -39,13 +43,16 @@ from checker.index.kernels import load_compiled
 from checker.index.plan import PIECES_FROM
 from checker.lookup import Checker
 from checker.optout.request import OptOuts
+from checker.records.folder import CORPUS_FILE, DataFolder, is_file
+from checker.records.registry import REGISTRY_FILE
 from checker.settings import Settings
 
 RETRY_DATA_S = 60
 """Longer than any of our own transactions; a backup tool that holds a database needs about as long."""
 ROUTERS = (
-    *(lookup.router, private.router, optout.router, feed.router),
+    *(lookup.router, private.router, optout.router, alerts.router, feed.router),
     *(honours.router, bulk.router, audit.router, facts.router, pages.router),
+    *(pages.in_language(language) for language in LANGUAGES if language != DEFAULT_LANGUAGE),
 )
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -99,10 +106,11 @@ def create_app(
     """
     settings = replace(settings, decode_workers=max(1, settings.decode_workers // serving.workers))
     decoder = SandboxDecoder(settings)
+    _make_empty_corpus(folder)
     checker = Checker.open(folder, settings, decoder=decoder)
     try:
         opt_outs = OptOuts.open(folder, settings, now=clock())
-        bulk_jobs = BulkJobs.open(folder, opt_outs.registry, now=clock())
+        bulk_jobs = BulkJobs.open(folder, opt_outs.registry, settings, now=clock())
         secret = (folder / KEY_FILE).read_bytes()  # made by Checker.open
         look_up_limit = LookUpLimit(folder, serving.look_ups, secret=secret)
     except BaseException:
@@ -115,10 +123,13 @@ def create_app(
             for one in (checker, opt_outs, decoder, look_up_limit, private_lists):
                 open_ones.callback(one.close)
             open_ones.callback(_keep_searches_fast(checker, builds=serving.is_first))
+            counts.begin()
+            open_ones.callback(counts.close)
             if serving.is_first:
                 open_ones.callback(Keeper(bulk_jobs, logging.getLogger("uvicorn.error").error, clock).close)
             yield
 
+    counts = LookUpCounts(opt_outs.registry, clock, serving.count)
     private_lists = checker.daily_lists()
     daily = (settings.opt_outs_per_day_max, settings.opt_outs_of_all_per_day_max)
     quota = DailyQuota(opt_outs.registry, daily[0], secret=secret, of_all_per_day_max=daily[1])
@@ -133,10 +144,11 @@ def create_app(
         gate=_gate(serving.workers),
         opt_out_quota=quota,
         look_up_limit=look_up_limit,
-        pages=Pages(words(), settings),
+        pages=Pages(settings),
         private=private_lists,
         bulk=bulk_jobs,
         lists_gate=Gate(LISTS_MAX, queue_max=0),
+        transparency=Transparency(opt_outs.registry, clock),
     )
     for router in ROUTERS:
         app.include_router(router)
@@ -144,12 +156,18 @@ def create_app(
     _answer_errors(app)
     # Not add_middleware: that stands inside of the handler of unforeseen errors, whose answers would go unguarded.
     build = app.build_middleware_stack
-    app.build_middleware_stack = lambda: Guards(build(), allowed_hosts, serving.proxies, serving.count)  # type: ignore[method-assign]
+    app.build_middleware_stack = lambda: Guards(build(), allowed_hosts, serving.proxies, counts.count)  # type: ignore[method-assign]
     return app
 
 
+def _make_empty_corpus(folder: Path) -> None:
+    """Where opt-outs came before the first picture: they are served, and look-ups are told that there is none yet."""
+    if is_file(folder / REGISTRY_FILE) and not is_file(folder / CORPUS_FILE):
+        DataFolder.open(folder, create=True).close()
+
+
 def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
-    return FastAPI(
+    app = FastAPI(
         title="Have I Been Scraped",
         summary="Find copies of a photo, say no with a receipt, follow the list of those who did.",
         version=version("haveibeenscraped"),
@@ -159,7 +177,13 @@ def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
+        description=DESCRIPTION,
+        openapi_tags=[{"name": name, "description": text} for name, text in TAGS],
+        servers=SERVERS,
     )
+    of_routes = app.openapi
+    app.openapi = lambda: complete(of_routes())  # type: ignore[method-assign]
+    return app
 
 
 def _gate(workers: int) -> Gate:
@@ -171,8 +195,16 @@ def _keep_searches_fast(checker: Checker, *, builds: bool) -> Callable[[], None]
     """Keep the index built, and compile the searches of a large one, both beside the answers; what ends that."""
     if any(state.codes >= PIECES_FROM for _, state in checker.index_states()):
         # Takes seconds the first time; until then searches are slower, and no question waits for it.
-        threading.Thread(target=load_compiled, name="kernels", daemon=True).start()
+        threading.Thread(target=_load_searches, name="kernels", daemon=True).start()
     return checker.upkeep(logging.getLogger("uvicorn.error").error).close if builds else lambda: None
+
+
+def _load_searches() -> None:
+    load_compiled()
+    # What was loaded by now stays to the end. A pass of the garbage collector over all of it held every answer up for
+    # 50 ms, some times a minute.
+    gc.collect()
+    gc.freeze()
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -234,9 +266,13 @@ _KIND_OF_STATUS = {
 
 
 def _response(request: Request, problem: ProblemError) -> Response:
-    """JSON for programs; a page for a person who followed a link to nowhere."""
-    if request.method == "GET" and wants_page(request) and not request.url.path.startswith("/v1/"):
-        service: Service = request.app.state.service
-        status = STATUS[problem.kind]
-        return service.pages.page("problem.html", status_code=status, kind=problem.kind.value, status=status)
-    return problem_response(problem)
+    """JSON for programs; a page for a person who followed a link to nowhere, or sent a form."""
+    answer = problem_response(problem)
+    if not wants_page(request) or request.url.path.startswith("/v1/"):
+        return answer
+    nowhere()
+    service: Service = request.app.state.service
+    told, status = problem_document(problem), STATUS[problem.kind]
+    page = service.pages.page("problem.html", status_code=status, kind=problem.kind.value, status=status, told=told)
+    page.headers.update({name: answer.headers[name] for name in answer.headers if not name.startswith("content-")})
+    return page

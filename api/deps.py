@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
@@ -15,13 +15,16 @@ from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
 from api.rates import LookUpLimit
 from api.schemas.requests import invalid_request
+from api.together import Together
+from api.transparency import Transparency
 from checker.bulk.jobs import BulkJobs
 from checker.fingerprint import Decoder, fingerprint_bytes
 from checker.index.daily import DailyLists
 from checker.keys import KeyHolder, Scope, verify_key
-from checker.lookup import Checker
-from checker.model import Picture, Unreadable
+from checker.lookup import TOGETHER_MAX, Checker
+from checker.model import Fingerprint, Picture, Unreadable
 from checker.optout.request import OptOuts
+from checker.report import Report
 from checker.settings import Settings
 
 JSON = "application/json"
@@ -45,6 +48,9 @@ class Service:
     bulk: BulkJobs
     lists_gate: Gate
     """For lists of codes: they are not decoded, and arrive for minutes."""
+    transparency: Transparency
+    together: Together = field(default_factory=lambda: Together(count_max=TOGETHER_MAX))
+    """For look-ups by codes: those that wait are answered in one call of `check_together`."""
 
     def catch_up(self, now: datetime) -> None:
         """Put into effect what the time alone brings: withdrawals that are due, counts of yesterday forgotten.
@@ -54,8 +60,19 @@ class Service:
         self.opt_outs.settle(now)
         self.opt_out_quota.forget(now)
 
+    def check_together(self, questions: Sequence[Sequence[Fingerprint]]) -> Sequence[Report]:
+        """The reports of several pictures by their codes, after everything that is due.
 
-def _service(request: Request) -> Service:
+        Raises:
+            EmptyCorpusError: nothing was looked at yet, so there is no answer.
+        """
+        now = self.clock()
+        self.catch_up(now)
+        self.checker.require_pictures()
+        return self.checker.check_together(questions, now=now)
+
+
+async def _service(request: Request) -> Service:  # else FastAPI would call a thread for it, at every request
     service: Service = request.app.state.service
     return service
 

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import ipaddress
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import ProblemError, ProblemKind, problem_response
 from api.proxies import NO_PROXIES, Proxies
+from api.words import speak
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -35,7 +36,8 @@ CONTENT_SECURITY_POLICY = "; ".join(
         "img-src 'self' blob:",
         "connect-src 'self'",
         "base-uri 'none'",
-        "form-action 'none'",
+        # The one form that a browser sends by itself: a closer look without JavaScript (routes/closer.py).
+        "form-action 'self'",
         "frame-ancestors 'none'",
     )
 )
@@ -47,6 +49,11 @@ SECURITY_HEADERS: Mapping[str, str] = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+_SECURITY = tuple((name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items())
+_SECURITY_NAMES = frozenset(name for name, _ in _SECURITY)
+_NO_STORE = (b"cache-control", b"no-store")
 
 
 class Guards:
@@ -77,21 +84,20 @@ class Guards:
             return
 
         scope = self._proxies.resolve(scope)
+        headers = Headers(scope=scope)
+        speak(scope["path"], headers.get("accept-language", ""))
         is_head, began_s = scope["method"] == "HEAD", time.perf_counter()
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                message = {**message, "headers": _guarded(message["headers"])}
                 if self._count:
                     self._count(scope["path"], message["status"], time.perf_counter() - began_s)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
             await send(message)
 
-        refused = self._refusal(scope["method"], Headers(scope=scope))
+        refused = self._refusal(scope["method"], headers)
         app = problem_response(refused) if refused else self._app
         await app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)
 
@@ -104,6 +110,13 @@ class Guards:
         if any(value.lower() != "identity" for value in headers.getlist("content-encoding")):
             return ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
         return None
+
+
+def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer with ours, which nothing overrides, in place of any of their names."""
+    kept = [(name, value) for name, value in headers if name.lower() not in _SECURITY_NAMES]
+    stored = () if any(name.lower() == b"cache-control" for name, _ in kept) else (_NO_STORE,)
+    return [*kept, *_SECURITY, *stored]
 
 
 def host_name(host: str) -> str | None:

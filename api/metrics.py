@@ -15,13 +15,16 @@ from prometheus_client import CollectorRegistry, Metric, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
+from api.words import LANGUAGES, prefix
 from checker.errors import InputError
 
 PREFIXES = (
     ("/v1/lookups", "look-ups"),
+    *((f"{prefix(language)}/closer-look", "look-ups") for language in LANGUAGES),
     ("/v1/images/", "images"),
     ("/v1/bulk-lookups", "bulk look-ups"),
     ("/v1/opt-outs", "opt-outs"),
+    ("/v1/alerts/", "alerts"),
     ("/v1/private/", "private"),
     ("/v1/feed/", "feed"),
     ("/v1/honours", "honours"),

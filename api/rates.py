@@ -112,9 +112,11 @@ class LookUpLimit:
         busy_s = self._count(address, now)
         over_s = busy_s - self._rate.burst_s
         left = math.floor(-over_s / self._rate.share_s + 1e-6) if over_s < 0 else 0
+        # "The number of seconds until additional quota [...] is made available"; no later than Retry-After says.
+        more_s = over_s if over_s > 0 else over_s + (left + 1) * self._rate.share_s
         headers = {
             "RateLimit-Policy": f'"look-ups";q={self._rate.burst};w={math.ceil(self._rate.burst_s)}',
-            "RateLimit": f'"look-ups";r={left};t={math.ceil(min(busy_s, self._rate.burst_s))}',
+            "RateLimit": f'"look-ups";r={left};t={math.ceil(more_s - 1e-6)}',
         }
         if over_s > 1e-6:
             wait_s = max(1, math.ceil(over_s))

@@ -23,6 +23,7 @@ from checker.handles import Handles
 from checker.index.daily import DailyLists
 from checker.index.live import LiveIndex
 from checker.index.upkeep import Upkeep
+from checker.matching.search import TOGETHER_MAX as TOGETHER_MAX
 from checker.matching.search import Found, Matcher
 from checker.model import (
     PHASH256,
@@ -97,7 +98,8 @@ class Checker:
         if question.plain:
             return self._too_plain()
         coverage = self.coverage()
-        return self._report(self._matcher.search(question, pictures=coverage.images), coverage, now)
+        found = self._matcher.search(question, pictures=coverage.images)
+        return self._reports([found], [coverage], now)[0]
 
     def check_file(self, path: Path, *, now: datetime) -> Report:
         """The same for a file; one that cannot be read gets a report that says so."""
@@ -114,10 +116,13 @@ class Checker:
 
     def check_codes(self, codes: Sequence[Fingerprint], *, now: datetime) -> Report:
         """Look up one picture by codes of the whole, made elsewhere: turned copies are found, cut ones are not."""
-        asked = {code.kind.name for code in codes}
+        return self.check_together([codes], now=now)[0]
+
+    def check_together(self, questions: Sequence[Sequence[Fingerprint]], *, now: datetime) -> tuple[Report, ...]:
+        """As `check_codes`, for `TOGETHER_MAX` pictures at most: the same reports, each at about half the cost."""
         coverage = self.coverage()
-        coverage = replace(coverage, checks=tuple(name for name in coverage.checks if name in asked))
-        return self._report(self._matcher.search_codes(codes, pictures=coverage.images), coverage, now)
+        found = self._matcher.search_codes(questions, pictures=coverage.images)
+        return self._reports(found, [_asked_for(coverage, codes) for codes in questions], now)
 
     def sightings(self, handle: str, *, now: datetime) -> Match | None:
         """What `GET /v1/images/{handle}` answers. None: the handle is not ours or a day old."""
@@ -137,6 +142,17 @@ class Checker:
             phash_codes=tuple(code.bits for code in codes),
         )
         return self._match(stored, self._folder.store.sightings_of([image_id]).get(image_id, ()), now)
+
+    def opened(self, handle: str, number: str, *, now: datetime) -> Match | None:
+        """The same as the holder of an opt-out sees it: every sighting. None: opt-out `number` does not hide it."""
+        match, image_id = self.sightings(handle, now=now), self._handles.open(handle, now=now)
+        if match is None or image_id is None:
+            return None
+        store, radius = self._folder.store, self._settings.opt_out_distance_bits_max
+        codes = [code.bits for code in store.codes_of_images([image_id], PHASH256)]
+        if number not in self._folder.hidden.hiding(codes, distance_bits_max=radius):
+            return None
+        return replace(match, sightings=store.sightings_of([image_id]).get(image_id, ()), withheld=None)
 
     def coverage(self) -> Coverage:
         """What every answer rests on."""
@@ -210,10 +226,13 @@ class Checker:
     def _too_plain(self) -> Report:
         return Report(CheckStatus.TOO_PLAIN, TOO_PLAIN, self.coverage(), ())
 
-    def _report(self, found: Sequence[Found], coverage: Coverage, now: datetime) -> Report:
-        sightings = self._folder.store.sightings_of([one.image_id for one in found])
-        matches = tuple(self._match(one, sightings.get(one.image_id, ()), now) for one in found)
-        return Report(CheckStatus.CHECKED, None, coverage, matches)
+    def _reports(
+        self, found: Sequence[Sequence[Found]], coverages: Sequence[Coverage], now: datetime
+    ) -> tuple[Report, ...]:
+        sightings = self._folder.store.sightings_of(sorted({one.image_id for each in found for one in each}))
+        matches = [[self._match(one, sightings.get(one.image_id, ()), now) for one in each] for each in found]
+        both = zip(coverages, matches, strict=True)
+        return tuple(Report(CheckStatus.CHECKED, None, coverage, tuple(each)) for coverage, each in both)
 
     def _match(self, found: Found, sightings: tuple[Sighting, ...], now: datetime) -> Match:
         hidden = self._folder.hidden.near_any(
@@ -236,6 +255,12 @@ class Checker:
             expected_chance_matches=found.expected,
             codes_disagree=found.codes_disagree,
         )
+
+
+def _asked_for(coverage: Coverage, codes: Sequence[Fingerprint]) -> Coverage:
+    """With the kinds of codes alone that were asked with."""
+    asked = {code.kind.name for code in codes}
+    return replace(coverage, checks=tuple(name for name in coverage.checks if name in asked))
 
 
 def _said_no_later(sighting: Sighting) -> bool:
@@ -294,7 +319,7 @@ def _sighting_document(sighting: Sighting) -> dict[str, Any]:
         "page_url": sighting.page_url,
         "caption": sighting.caption,
         "source": {"id": sighting.source.id, "name": sighting.source.name, "kind": sighting.source.kind},
-        "locator": {"file": locator.file, "row": locator.row, "key": locator.key} if locator else None,
+        "locator": locator.to_dict() if locator else None,
         "first_seen": utc_text(sighting.first_seen),
         "last_seen": utc_text(sighting.last_seen),
         "verdict": dict(sighting.verdict),

@@ -8,19 +8,18 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api.answers import answer_words
-from api.deps import Service, ServiceDep, read_picture_or_json, require_query, unreadable, wants_page
+from api.deps import Service, ServiceDep, credentials, read_picture_or_json, require_query, unreadable, wants_page
 from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import LookupIn, json_body, read_codes, read_json
-from api.schemas.told import READING_A_BODY, READING_A_PICTURE, WRITING, MatchTold, ReportTold, answers
+from api.schemas.told import READING_A_BODY, READING_A_PICTURE, WITHDRAW_CODE, WRITING, MatchTold, ReportTold, answers
 from checker.lookup import match_document, report_document
-from checker.model import Fingerprint
-from checker.report import CheckStatus, Report
+from checker.report import CheckStatus, Match, Report
 
 router = APIRouter(tags=["lookup"])
 PAD_BYTES = 4096
@@ -42,19 +41,18 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
     require_query(request)
     left = service.look_up_limit.take(request, now=service.clock())
-    await run_in_threadpool(service.catch_up, service.clock())
     async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
         if body.is_json:
             codes = read_codes(read_json(LookupIn, body.data).codes)
-            report = await _by_codes(codes, service)
+            report = await service.together.ask(codes, service.check_together)
         else:
-            report = await _by_picture(body.data, service)
+            report = await report_by_picture(body.data, service)
     if wants_page(request):
         answer = answer_words(report, service.pages.words, now=service.clock(), by_codes=body.is_json)
         page = service.pages.html("answer.html", answer=answer)
-        return HTMLResponse(_padded(page.encode()), headers=left)
-    document = _padded(json.dumps(report_document(report)).encode())
+        return HTMLResponse(padded(page.encode()), headers=left)
+    document = padded(json.dumps(report_document(report)).encode())
     return Response(document, media_type="application/json", headers=left)
 
 
@@ -63,25 +61,40 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     summary="Where one picture of an answer was seen. A handle opens for a day.",
     response_model=None,
     responses=answers(MatchTold, ProblemKind.NOT_FOUND),
+    dependencies=[Security(WITHDRAW_CODE)],
 )
-async def image(handle: str, service: ServiceDep) -> dict[str, Any]:
-    """One match of the contract, with its sightings as they are now."""
+async def image(request: Request, handle: str, service: ServiceDep) -> dict[str, Any]:
+    """One match of the contract, with its sightings as they are now; all of them for whoever opted it out."""
     await run_in_threadpool(service.catch_up, service.clock())
-    match = await run_in_threadpool(service.checker.sightings, handle, now=service.clock())
+    match = await run_in_threadpool(_image, service, handle, credentials(request, "Receipt"))
     if match is None:
         raise ProblemError(ProblemKind.NOT_FOUND)
     return match_document(match)
 
 
-async def _by_codes(codes: tuple[Fingerprint, ...], service: Service) -> Report:
-    async with service.gate.work():
-        await run_in_threadpool(service.checker.require_pictures)
-        return await run_in_threadpool(service.checker.check_codes, codes, now=service.clock())
+def _image(service: Service, handle: str, withdraw_code: str | None) -> Match | None:
+    """A code that opens nothing is answered as none is, so nobody can try codes out here."""
+    now = service.clock()
+    held = service.opt_outs.status(None, withdraw_code, now=now) if withdraw_code else None
+    opened = service.checker.opened(handle, held.number, now=now) if held else None
+    return opened or service.checker.sightings(handle, now=now)
 
 
-async def _by_picture(body: bytes, service: Service) -> Report:
+async def report_by_picture(body: bytes, service: Service) -> Report:
+    """Compare a picture, in turn with the others.
+
+    Raises:
+        ProblemError: unreadable, too-plain.
+        EmptyCorpusError: nothing was looked at yet.
+    """
+
+    def checked() -> Report:
+        now = service.clock()
+        service.catch_up(now)
+        return service.checker.check(body, now=now)
+
     async with service.gate.work():
-        report = await run_in_threadpool(service.checker.check, body, now=service.clock())
+        report = await run_in_threadpool(checked)
     if report.status is CheckStatus.UNREADABLE:
         raise unreadable(report.reason or "")
     if report.status is CheckStatus.TOO_PLAIN:
@@ -89,6 +102,6 @@ async def _by_picture(body: bytes, service: Service) -> Report:
     return report
 
 
-def _padded(document: bytes) -> bytes:
+def padded(document: bytes) -> bytes:
     """With spaces at the end, which JSON and HTML ignore."""
     return document + b" " * (-len(document) % PAD_BYTES)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from checker.fingerprint.asked import AskedCode, Question, turned_codes
+from checker.fingerprint.asked import CODES_MAX, AskedCode, Question, turned_codes
 from checker.matching.chance import BULK_CHANCE, Chances, of_placement
 from checker.matching.placement import CLEAR_BITS, Placement, Placer
 from checker.model import PHASH256, ROBUST_NAME, Box, CodeKind, Fingerprint, Variant
@@ -40,6 +40,8 @@ CONTRADICTED_BITS = 90.0
 """Tiles this far off say that a near code is forged, or a coincidence."""
 PART_BITS = 30
 """A match of half of a picture counts as 15 bits further than one of all of it: parts of a photo match in many ways."""
+TOGETHER_MAX = CODES_MAX // len(Orientation)
+"""Questions by codes that are answered together."""
 WHOLE_VARIANTS = (Variant.WHOLE, Variant.TRIMMED)
 
 
@@ -73,6 +75,21 @@ class _Candidate:
     phash_codes: list[bytes] = field(default_factory=list)
 
 
+_Candidates = dict[int, _Candidate]
+"""Of one question, by image id."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One question."""
+
+    codes: tuple[AskedCode, ...]
+    robust: tuple[AskedCode, ...]
+    placer: Placer | None
+    """None: its codes came without their picture."""
+    chances: Chances
+
+
 class Matcher:
     """Answers questions from one corpus. Safe to share between threads."""
 
@@ -89,53 +106,82 @@ class Matcher:
         Args:
             pictures: how many the corpus has that can be found.
         """
-        return self._answer(question.codes, question.robust, Placer(question), pictures)
+        (found,) = self._answers([self._asked(question.codes, question.robust, Placer(question))], pictures)
+        return found
 
-    def search_codes(self, codes: Sequence[Fingerprint], *, pictures: int) -> list[Found]:
-        """The same by codes that came without their picture: less is found, and nothing can be placed."""
-        asked = tuple(turn for code in codes if code.kind == PHASH256 for turn in turned_codes(code))
-        robust = tuple(AskedCode(code.bits, Orientation.AS_IS) for code in codes if code.kind == self._robust_kind)
-        return self._answer(asked, robust, None, pictures)
+    def search_codes(self, questions: Sequence[Sequence[Fingerprint]], *, pictures: int) -> list[list[Found]]:
+        """The same of each of several pictures, by codes that came without it: less is found, and nothing is placed.
+
+        What the index and the store are asked for all of them is asked once.
+
+        Args:
+            questions: `TOGETHER_MAX` of them at most, each the codes of one picture.
+        """
+        asked = []
+        for codes in questions:
+            turns = tuple(turn for code in codes if code.kind == PHASH256 for turn in turned_codes(code))
+            robust = tuple(AskedCode(code.bits, Orientation.AS_IS) for code in codes if code.kind == self._robust_kind)
+            asked.append(self._asked(turns, robust, None))
+        return self._answers(asked, pictures)
 
     @property
     def _robust_kind(self) -> CodeKind | None:
         return self._robust.kind if self._robust else None
 
-    def _answer(
-        self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], placer: Placer | None, pictures: int
-    ) -> list[Found]:
-        if not codes:
-            return []
-        robust = robust if self._robust else ()
-        chances = Chances(codes, robust, self._robust_kind)
-        candidates = self._candidates(codes, robust, chances)
-        tiles = self._store.tiles_of(list(candidates)) if placer else {}
-        weigher = _Weigher(chances, placer, tiles, max(pictures, CORPUS_MIN))
+    def _asked(self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], placer: Placer | None) -> _Asked:
+        robust = robust if self._robust and codes else ()
+        return _Asked(codes, robust, placer, Chances(codes, robust, self._robust_kind))
+
+    def _answers(self, asked: Sequence[_Asked], pictures: int) -> list[list[Found]]:
+        found = self._near(asked)
+        for one, candidates in zip(asked, found, strict=True):
+            self._add_robust(one, candidates)
+        self._add_codes(found)
+        return [self._answer(one, candidates, pictures) for one, candidates in zip(asked, found, strict=True)]
+
+    def _answer(self, one: _Asked, candidates: _Candidates, pictures: int) -> list[Found]:
+        tiles = self._store.tiles_of(list(candidates)) if one.placer else {}
+        weigher = _Weigher(one.chances, one.placer, tiles, max(pictures, CORPUS_MIN))
         found = [answer for candidate in _ordered(candidates) if (answer := weigher.weigh(candidate))]
         return sorted(found, key=lambda f: (_RANK[f.kind], f.expected or 0.0, f.image_id))
 
-    def _candidates(
-        self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], chances: Chances
-    ) -> dict[int, _Candidate]:
-        found: dict[int, _Candidate] = {}
-        hits = self._index.near([code.bits for code in codes], distance_bits_max=self._radius).hits
+    def _near(self, asked: Sequence[_Asked]) -> list[_Candidates]:
+        """Of each question, the pictures whose phash256 is near."""
+        found: list[_Candidates] = [{} for _ in asked]
+        codes = [(candidates, code) for one, candidates in zip(asked, found, strict=True) for code in one.codes]
+        if not codes:
+            return found
+        hits = self._index.near([code.bits for _, code in codes], distance_bits_max=self._radius).hits
         rows = self._store.codes_of([hit.code_id for hit in hits])
         for hit in hits:
             if row := rows.get(hit.code_id):
-                candidate = found.setdefault(row.image_id, _Candidate(row.image_id))
-                if _better(hit.distance_bits, codes[hit.query_no], row, candidate):
-                    candidate.phash_bits, candidate.asked, candidate.row = hit.distance_bits, codes[hit.query_no], row
-        if robust and self._robust:
-            edge = chances.robust_edge()
-            nearest = self._robust.nearest([code.bits for code in robust], count=SHORT_LIST).hits
-            rows = self._store.codes_of([hit.code_id for hit in nearest if hit.distance_bits <= edge])
-            for row in rows.values():
-                found.setdefault(row.image_id, _Candidate(row.image_id))
-            for row in self._store.codes_of_images(list(found), self._robust.kind):
-                _compare_robust(found[row.image_id], row, robust)
-        for row in self._store.codes_of_images(list(found), PHASH256):
-            found[row.image_id].phash_codes.append(row.bits)
+                candidates, code = codes[hit.query_no]
+                candidate = candidates.setdefault(row.image_id, _Candidate(row.image_id))
+                if _better(hit.distance_bits, code, row, candidate):
+                    candidate.phash_bits, candidate.asked, candidate.row = hit.distance_bits, code, row
         return found
+
+    def _add_robust(self, one: _Asked, candidates: _Candidates) -> None:
+        """Those that are nearest by the robust code, and how far all of them are by it."""
+        if not one.robust or not self._robust:
+            return
+        edge = one.chances.robust_edge()
+        nearest = self._robust.nearest([code.bits for code in one.robust], count=SHORT_LIST).hits
+        rows = self._store.codes_of([hit.code_id for hit in nearest if hit.distance_bits <= edge])
+        for row in rows.values():
+            candidates.setdefault(row.image_id, _Candidate(row.image_id))
+        for row in self._store.codes_of_images(list(candidates), self._robust.kind):
+            _compare_robust(candidates[row.image_id], row, one.robust)
+
+    def _add_codes(self, found: Sequence[_Candidates]) -> None:
+        """Every phash256 code of every candidate."""
+        ids = {image_id for candidates in found for image_id in candidates}
+        codes: dict[int, list[bytes]] = {image_id: [] for image_id in ids}
+        for row in self._store.codes_of_images(sorted(ids), PHASH256):
+            codes[row.image_id].append(row.bits)
+        for candidates in found:
+            for image_id, candidate in candidates.items():
+                candidate.phash_codes = codes[image_id]
 
 
 class _Weigher:

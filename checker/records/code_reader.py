@@ -39,11 +39,15 @@ class CodeReader:
 
     def codes_of(self, code_ids: Sequence[int]) -> Mapping[int, CodeRow]:
         """Codes by id; an erased picture's are missing."""
+        if not code_ids:  # most look-ups find nothing
+            return {}
         rows = self._rows(_CODES_BY_ID, (json.dumps(list(code_ids)),))
         return {row[0]: code_row(row) for row in rows}
 
     def codes_of_images(self, image_ids: Sequence[int], kind: CodeKind | None = None) -> tuple[CodeRow, ...]:
         """The codes of these pictures, in commit order; see `interfaces.Store.codes_of_images`."""
+        if not image_ids:
+            return ()
         name, version = (kind.name, kind.version) if kind else (None, None)
         return tuple(map(code_row, self._rows(_CODES_BY_IMAGE, (json.dumps(list(image_ids)), name, version))))
 

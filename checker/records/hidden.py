@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from checker.addresses import covering_addresses
 from checker.hamming import Columns, distances, to_columns
@@ -149,32 +147,9 @@ _AT_ONCE = 8_192
 
 def _turned(codes: Sequence[bytes]) -> Iterator[bytes]:
     """Each code in its eight orientations: who says no to a photo says no to its mirror image."""
+    # Here, because it brings Pillow, and most calls find no code.
+    from checker.fingerprint.cosine import turned_rows
+
     for begin in range(0, len(codes), _AT_ONCE):
         together = codes[begin : begin + _AT_ONCE]
-        packed = np.frombuffer(b"".join(together), dtype=np.uint8).reshape(len(together), -1)
-        yield np.stack([_placed(packed, order) ^ flips for order, flips in _turns()], axis=1).tobytes()
-
-
-def _placed(packed: npt.NDArray[np.uint8], order: tuple[int, ...] | None) -> npt.NDArray[np.uint8]:
-    if order is None:
-        return packed
-    return np.packbits(np.take(np.unpackbits(packed, axis=1), order, axis=1), axis=1)
-
-
-@cache
-def _turns() -> list[tuple[tuple[int, ...] | None, npt.NDArray[np.uint8]]]:
-    """For each orientation: where each bit comes from (None: it stays), and which bits are turned over.
-
-    See `cosine.turned_bits`, which does the same to one code.
-    """
-    # Here, because it brings Pillow, and most calls find no code.
-    from checker.fingerprint.cosine import FREQUENCIES, turned
-    from checker.report import Orientation
-
-    places = np.arange(1.0, FREQUENCIES**2 + 1)
-    turns = []
-    for turn in Orientation:
-        moved = turned(places.reshape(FREQUENCIES, FREQUENCIES), turn).ravel()
-        order = None if (np.abs(moved) == places).all() else tuple((np.abs(moved) - 1).astype(int).tolist())
-        turns.append((order, np.packbits(moved < 0)))
-    return turns
+        yield turned_rows(np.frombuffer(b"".join(together), dtype=np.uint8).reshape(len(together), -1)).tobytes()

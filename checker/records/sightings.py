@@ -24,6 +24,8 @@ class SightingReader(CodeReader):
 
     def sightings_of(self, image_ids: Sequence[int]) -> Mapping[int, tuple[Sighting, ...]]:
         """Sightings by image id, oldest first."""
+        if not image_ids:
+            return {}
         rows = self._rows(_SIGHTINGS, (json.dumps(list(image_ids)),))
         found: dict[int, list[Sighting]] = {}
         for image_id, *fields in rows:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from checker.fingerprint import phash256
 from checker.fingerprint.asked import turned_codes
-from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned
+from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned, turned_bits, turned_rows
 from checker.report import Orientation
 
 TRANSPOSES: dict[Orientation, Image.Transpose | None] = {
@@ -77,3 +77,13 @@ def test_bits_alone_turn_within_a_few_bits() -> None:
         apart += [bits_apart(code.bits, code_of_turned(name, code.orientation)) for code in asked]
     assert max(apart) <= 24
     assert sum(apart) / len(apart) <= 6
+
+
+def test_bare_bits_of_many_codes_turn_as_frequencies_do() -> None:
+    """A bit is the sign of a frequency, so the frequencies +1 and -1 stand for a code."""
+    rows = np.random.default_rng(5).integers(0, 256, (40, 32), dtype=np.uint8)
+    for row, turns in zip(rows, turned_rows(rows), strict=True):
+        signs = np.unpackbits(row).reshape(16, 16) * 2.0 - 1.0
+        expected = [np.packbits(turned(signs, orientation) > 0).tobytes() for orientation in Orientation]
+        assert [turn.tobytes() for turn in turns] == expected
+        assert turned_bits(row.tobytes()) == expected

@@ -63,3 +63,19 @@ def test_codes_of_two_photos_given_as_one_are_never_the_same(tmp_path: Path, ima
         match = named(checker.check_codes(mixed, now=NOW))["coffee.jpg"]
     assert match.kind is not MatchKind.SAME
     assert match.codes_disagree
+
+
+@pytest.mark.parametrize("settings", [WITHOUT, pytest.param(WITH, marks=needs_robust)], ids=["phash256", "both"])
+def test_questions_that_are_asked_together_are_answered_as_one_by_one(
+    tmp_path: Path, images: Path, settings: Settings
+) -> None:
+    mirrored = jpeg(opened(images / "coffee.jpg").transpose(Image.Transpose.FLIP_LEFT_RIGHT))
+    bodies = [(images / name).read_bytes() for name in ("coffee.jpg", "chelsea.jpg", "china.jpg", "coffee.jpg")]
+    asked = [codes(body, settings).fingerprints for body in (*bodies, mirrored)]
+    asked.append(asked[0][:1])
+    with Checker.open(data(tmp_path, images, settings), settings) as checker:
+        together = checker.check_together(asked, now=NOW)
+        one_by_one = [checker.check_codes(one, now=NOW) for one in asked]
+        assert checker.check_together([], now=NOW) == ()
+    assert list(together) == one_by_one
+    assert [bool(named(report)) for report in together] == [True, False, True, True, True, True]
