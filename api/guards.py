@@ -95,7 +95,12 @@ class Guards:
                     self._count(scope["path"], message["status"], time.perf_counter() - began_s)
             elif is_head and message["type"] == "http.response.body":
                 message = {**message, "body": b""}
-            await send(message)
+            try:
+                await send(message)
+            except RuntimeError as error:
+                # What uvloop says of a connection that the client has closed: no fault, and nothing for a log.
+                if "handler is closed" not in str(error):
+                    raise
 
         refused = self._refusal(scope["method"], headers)
         app = problem_response(refused) if refused else self._app
