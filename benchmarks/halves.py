@@ -142,7 +142,7 @@ def background_bits() -> Bits:
     """The codes of unrelated photos that come with the package."""
     codes = background(PHASH256)
     assert codes is not None
-    return np.unpackbits(codes.view(np.uint8), axis=1).astype(bool)
+    return np.unpackbits(np.ascontiguousarray(codes).view(np.uint8), axis=1).astype(bool)
 
 
 # --- how good sixteen bits are ---------------------------------------------------------------------------------

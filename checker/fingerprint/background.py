@@ -56,7 +56,7 @@ class Null:
 
 @cache
 def background(kind: CodeKind) -> npt.NDArray[np.uint64] | None:
-    """The background's codes of one kind, (n, bits / 64) words. None: it has none of this kind and version."""
+    """Codes of one kind, (n, bits / 64) words, column by column. None: there are none of this kind and version."""
     with np.load(FILE, allow_pickle=False) as file:
         if f"{kind.name}.{kind.version}" not in file:
             return None

@@ -26,7 +26,7 @@ GUESS_MAX = 0.60
 def known_bits() -> npt.NDArray[np.bool_]:
     codes = background(PHASH256)
     assert codes is not None
-    return np.unpackbits(codes.view(np.uint8), axis=1).astype(bool)
+    return np.unpackbits(np.ascontiguousarray(codes).view(np.uint8), axis=1).astype(bool)
 
 
 def told(seen: npt.NDArray[np.bool_], new: npt.NDArray[np.bool_]) -> float:
