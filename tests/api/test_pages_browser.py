@@ -78,7 +78,7 @@ def recorded(visit: Visitor) -> None:
     visit.say_no()
 
 
-@SIZES
+@pytest.mark.parametrize(("size", "scheme"), [(PHONE, "light"), (DESK, "dark")], ids=["phone", "desk"])
 @pytest.mark.parametrize(
     "state", [missed, many, answered, *map(step, (1, 2, 3, 4)), recorded], ids=lambda state: state.__name__
 )
