@@ -16,7 +16,7 @@ from checker.settings import Settings
 
 # The same examples at every run and no time limit: a run that fails on a slow machine says nothing. New examples are
 # looked for with --hypothesis-profile=explore.
-hypothesis_settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("same", derandomize=True, deadline=None, max_examples=50)
 hypothesis_settings.register_profile("explore", deadline=None, max_examples=1000)
 hypothesis_settings.load_profile("same")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from hibs_command import Hibs
+from hibs_command import Hibs, hibs_in
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from api.demo.sites import DemoWeb
@@ -16,15 +17,22 @@ from api.demo.story import lay_out_desk
 Edit = Callable[[Image.Image], Image.Image]
 
 
-@pytest.fixture
-def crawled(hibs: Hibs, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def crawled_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's web, crawled; the sites are gone again, which answers do not need."""
-    lay_out_desk(tmp_path)
+    folder = tmp_path_factory.mktemp("crawled")
+    lay_out_desk(folder)
     with DemoWeb() as web:
         opened = [part for site in web.sites for part in ("--allow-address", site.address)]
         urls = [site.url for site in web.sites]
-        hibs("crawl", *urls, *opened, "--delay", "0", "--data", "data", "--json")
-    return tmp_path
+        hibs_in(folder)("crawl", *urls, *opened, "--delay", "0", "--data", "data", "--json")
+    return folder
+
+
+@pytest.fixture
+def crawled(crawled_once: Path, tmp_path: Path) -> Path:
+    """A copy of that for one test, which is where its commands run."""
+    return Path(shutil.copytree(crawled_once, tmp_path, dirs_exist_ok=True))
 
 
 def test_found_then_no_then_hidden_then_proved_then_withdrawn(hibs: Hibs, crawled: Path) -> None:
