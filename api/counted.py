@@ -24,12 +24,11 @@ KINDS = (LOOK_UP, PRIVATE_LIST, PRIVATE_SKETCH)
 compared with them stays at home: how many photos that were, nobody here knows."""
 _PREFIXES = (
     ("/v1/lookups", LOOK_UP),
+    # The same without JavaScript; in front of it may stand a language.
     *((f"{prefix(language)}/closer-look", LOOK_UP) for language in LANGUAGES),
     ("/v1/private/list", PRIVATE_LIST),
     ("/v1/private/sketches/", PRIVATE_SKETCH),
 )
-_CLOSER_LOOK = "/closer-look"
-"""The same look-up without JavaScript; in front of it may stand a language."""
 Count = Callable[[str, int, float], None]
 """Told path, status and seconds of every answer (`guards.Guards`)."""
 
@@ -57,7 +56,7 @@ class LookUpCounts:
             self._also(path, status, seconds)
         if status != 200:
             return
-        kind = LOOK_UP if path.endswith(_CLOSER_LOOK) else _kind(path)
+        kind = _kind(path)
         if kind is not None:
             with self._lock:
                 self._waiting[self._clock().date(), kind] += 1
@@ -86,4 +85,4 @@ class LookUpCounts:
 
 
 def _kind(path: str) -> str | None:
-    return next((kind for prefix, kind in _PREFIXES if path.startswith(prefix)), None)
+    return next((kind for begin, kind in _PREFIXES if path.startswith(begin)), None)
