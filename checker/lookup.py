@@ -8,12 +8,12 @@ on the person who asked for it. One wording serves all reasons (docs/decisions.m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from checker.errors import EmptyCorpusError
 from checker.fingerprint import Decoder, question_of
@@ -24,10 +24,10 @@ from checker.index.daily import DailyLists
 from checker.index.live import LiveIndex
 from checker.index.upkeep import Upkeep
 from checker.matching.search import TOGETHER_MAX as TOGETHER_MAX
-from checker.matching.search import Found, Matcher
+from checker.matching.search import Matcher
+from checker.matching.weighing import Found
 from checker.model import (
     PHASH256,
-    Box,
     CodeKind,
     Fingerprint,
     Picture,
@@ -36,10 +36,10 @@ from checker.model import (
     Unreadable,
     Use,
     Variant,
-    utc_text,
 )
 from checker.records.folder import DataFolder
-from checker.records.interfaces import Counts, IndexState
+from checker.records.hidden import uncovered
+from checker.records.interfaces import Counts, Hit, IndexState
 from checker.records.store import SourceFacts
 from checker.report import CheckStatus, Coverage, Match, MatchKind, Orientation, Report, Withheld
 from checker.settings import Settings
@@ -124,24 +124,41 @@ class Checker:
         found = self._matcher.search_codes(questions, pictures=coverage.images)
         return self._reports(found, [_asked_for(coverage, codes) for codes in questions], now)
 
+    def found_together(
+        self, questions: Sequence[Sequence[Fingerprint]], near: Sequence[Sequence[Hit]]
+    ) -> list[list[Found]]:
+        """The pictures that `check_together` would report, and nothing yet of where they were seen; for lists.
+
+        Args:
+            near: what is near to each phash256 code; see `Matcher.search_codes`.
+        """
+        return self._matcher.search_codes(questions, pictures=self.coverage().images, near=near)
+
     def sightings(self, handle: str, *, now: datetime) -> Match | None:
         """What `GET /v1/images/{handle}` answers. None: the handle is not ours or a day old."""
         image_id = self._handles.open(handle, now=now)
-        codes = self._folder.store.codes_of_images([image_id], PHASH256) if image_id is not None else ()
-        if image_id is None or not codes:
-            return None
-        stored = Found(
-            image_id=image_id,
-            kind=MatchKind.SAME,
-            orientation=Orientation.AS_IS,
-            crop=None,
-            stored_crop=None,
-            distances={},
-            expected=None,
-            codes_disagree=False,
-            phash_codes=tuple(code.bits for code in codes),
-        )
-        return self._match(stored, self._folder.store.sightings_of([image_id]).get(image_id, ()), now)
+        return None if image_id is None else self.seen([image_id], now=now).get(image_id)
+
+    def seen(self, image_ids: Sequence[int], *, now: datetime) -> Mapping[int, Match]:
+        """What is known of many stored pictures now, by id. Missing: it was erased, or cannot be found."""
+        codes: dict[int, list[bytes]] = {}
+        for row in self._folder.store.codes_of_images(image_ids, PHASH256):
+            codes.setdefault(row.image_id, []).append(row.bits)
+        stored = [
+            Found(
+                image_id=image_id,
+                kind=MatchKind.SAME,
+                orientation=Orientation.AS_IS,
+                crop=None,
+                stored_crop=None,
+                distances={},
+                expected=None,
+                codes_disagree=False,
+                phash_codes=tuple(of_image),
+            )
+            for image_id, of_image in codes.items()
+        ]
+        return dict(zip(codes, self._matches(stored, now), strict=True))
 
     def opened(self, handle: str, number: str, *, now: datetime) -> Match | None:
         """The same as the holder of an opt-out sees it: every sighting. None: opt-out `number` does not hide it."""
@@ -229,32 +246,46 @@ class Checker:
     def _reports(
         self, found: Sequence[Sequence[Found]], coverages: Sequence[Coverage], now: datetime
     ) -> tuple[Report, ...]:
-        sightings = self._folder.store.sightings_of(sorted({one.image_id for each in found for one in each}))
-        matches = [[self._match(one, sightings.get(one.image_id, ()), now) for one in each] for each in found]
-        both = zip(coverages, matches, strict=True)
-        return tuple(Report(CheckStatus.CHECKED, None, coverage, tuple(each)) for coverage, each in both)
+        matches = iter(self._matches([one for each in found for one in each], now))
+        return tuple(
+            Report(CheckStatus.CHECKED, None, coverage, tuple(islice(matches, len(each))))
+            for coverage, each in zip(coverages, found, strict=True)
+        )
 
-    def _match(self, found: Found, sightings: tuple[Sighting, ...], now: datetime) -> Match:
-        hidden = self._folder.hidden.near_any(
-            found.phash_codes, distance_bits_max=self._settings.opt_out_distance_bits_max
-        )
-        told = (one for one in sightings if not (one.gone_since or _said_no_later(one)))
-        shown = () if hidden else self._folder.shown(told)
-        withheld = None
-        if not shown and sightings:
-            withheld = Withheld(len(sightings), min(s.first_seen for s in sightings).strftime("%Y-%m"))
-        return Match(
-            handle=self._handles.make(found.image_id, now=now),
-            kind=found.kind,
-            orientation=found.orientation,
-            crop=found.crop,
-            stored_crop=found.stored_crop,
-            distances=found.distances,
-            sightings=shown,
-            withheld=withheld,
-            expected_chance_matches=found.expected,
-            codes_disagree=found.codes_disagree,
-        )
+    def _matches(self, found: Sequence[Found], now: datetime) -> list[Match]:
+        """Each with where it was seen. What all of them need is asked once."""
+        if not found:
+            return []
+        ids = [one.image_id for one in found]
+        sightings = self._folder.store.sightings_of(sorted(set(ids)))
+        radius = self._settings.opt_out_distance_bits_max
+        hidden = self._folder.hidden.near_each([one.phash_codes for one in found], distance_bits_max=radius)
+        addresses = self._folder.hidden_addresses.by_address()
+        matches = []
+        for one, handle, is_hidden in zip(found, self._handles.make_many(ids, now=now), hidden, strict=True):
+            seen = sightings.get(one.image_id, ())
+            told = (sighting for sighting in seen if not (sighting.gone_since or _said_no_later(sighting)))
+            shown = () if is_hidden else uncovered(addresses, told)
+            matches.append(_match(one, handle, shown, seen))
+        return matches
+
+
+def _match(found: Found, handle: str, shown: tuple[Sighting, ...], seen: tuple[Sighting, ...]) -> Match:
+    withheld = None
+    if not shown and seen:
+        withheld = Withheld(len(seen), min(sighting.first_seen for sighting in seen).strftime("%Y-%m"))
+    return Match(
+        handle=handle,
+        kind=found.kind,
+        orientation=found.orientation,
+        crop=found.crop,
+        stored_crop=found.stored_crop,
+        distances=found.distances,
+        sightings=shown,
+        withheld=withheld,
+        expected_chance_matches=found.expected,
+        codes_disagree=found.codes_disagree,
+    )
 
 
 def _asked_for(coverage: Coverage, codes: Sequence[Fingerprint]) -> Coverage:
@@ -266,77 +297,3 @@ def _asked_for(coverage: Coverage, codes: Sequence[Fingerprint]) -> Coverage:
 def _said_no_later(sighting: Sighting) -> bool:
     """Has the publisher said since that this is not to be kept in an index?"""
     return any(sighting.verdict.get(use.value) in _FORBIDDING for use in (Use.INDEX, Use.ALL))
-
-
-# --- the JSON of the contract ----------------------------------------------------------------------------------
-
-
-def report_document(report: Report) -> dict[str, Any]:
-    """One answer as the contract's JSON, without the path."""
-    return {
-        "status": report.status.value,
-        "reason": report.reason,
-        "coverage": {
-            "images": report.coverage.images,
-            "sources": report.coverage.sources,
-            "newest": utc_text(report.coverage.newest) if report.coverage.newest else None,
-            "checks": list(report.coverage.checks),
-        },
-        "matches": [match_document(match) for match in report.matches],
-    }
-
-
-def match_document(match: Match) -> dict[str, Any]:
-    """One match; `where` is "shown" or "withheld", and `withheld` stands in the latter only."""
-    document: dict[str, Any] = {
-        "handle": match.handle,
-        "kind": match.kind.value,
-        "orientation": match.orientation.value,
-        "crop": _rounded(match.crop),
-        "stored_crop": _rounded(match.stored_crop),
-        "codes": dict(match.distances),
-        "codes_disagree": match.codes_disagree,
-        "expected_chance_matches": match.expected_chance_matches,
-        "where": "withheld" if match.withheld else "shown",
-        "sightings": [_sighting_document(sighting) for sighting in match.sightings],
-    }
-    if match.withheld:
-        document["withheld"] = {
-            "count": match.withheld.count,
-            "first_seen_month": match.withheld.first_seen_month,
-        }
-    return document
-
-
-def _rounded(crop: Box | None) -> list[float] | None:
-    return [round(value, 4) for value in crop] if crop else None
-
-
-def _sighting_document(sighting: Sighting) -> dict[str, Any]:
-    locator = sighting.locator
-    return {
-        "image_url": sighting.image_url,
-        "page_url": sighting.page_url,
-        "caption": sighting.caption,
-        "source": {"id": sighting.source.id, "name": sighting.source.name, "kind": sighting.source.kind},
-        "locator": locator.to_dict() if locator else None,
-        "first_seen": utc_text(sighting.first_seen),
-        "last_seen": utc_text(sighting.last_seen),
-        "verdict": dict(sighting.verdict),
-    }
-
-
-def index_document(kind: CodeKind, state: IndexState) -> dict[str, Any]:
-    """Size and freshness of the index of one kind of code, as `hibs stats --json` and the API tell it."""
-    return {
-        "kind": kind.name,
-        "version": kind.version,
-        "codes": state.codes,
-        "segments": state.segments,
-        "tail": state.tail,
-        "bytes": state.bytes,
-        "built_at": utc_text(state.built_at) if state.built_at else None,
-        "damaged": len(state.damaged),
-        "damaged_files": list(state.damaged),
-        "pending_erasures": state.pending_erasures,
-    }

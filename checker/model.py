@@ -9,6 +9,7 @@ Times are aware datetimes in UTC. A mapping held by a frozen value is never chan
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 Sha256 = NewType("Sha256", str)
 """64 lower-case hex digits."""
+_UTC_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 
 @lru_cache(maxsize=1024)  # one visit writes the same moment many times
@@ -31,7 +33,9 @@ def utc_text(moment: datetime) -> str:
 
 def parse_utc(text: str) -> datetime:
     """Read what `utc_text` wrote. Raises ValueError on anything else."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    if not _UTC_TEXT.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is no time as 2026-01-31T12:00:00Z")
+    return datetime.fromisoformat(text)  # a tenth of strptime's time
 
 
 # --- signals ---------------------------------------------------------------------------------------------------

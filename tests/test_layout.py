@@ -20,7 +20,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("bulk", "evidence"),
         ("keys",),
         ("audit",),
-        ("lookup", "optout", "private_check"),
+        ("documents", "lookup", "optout", "private_check"),
         ("matching",),
         ("index",),
         ("records", "datasets"),

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from checker.documents import match_document, report_document
 from checker.errors import DataError, EmptyCorpusError
 from checker.fingerprint import fingerprint_file
-from checker.lookup import Checker, match_document, report_document
+from checker.lookup import Checker
 from checker.model import Locator, Picture, Stance, Use, Verdict
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts

@@ -36,7 +36,6 @@ from api.schemas.told import READING_A_BODY, WRITING, answers
 from checker.bulk.jobs import BulkJobs, Cause, Intake, TooManyJobsError, wrong_cause
 from checker.bulk.rows import RowError
 from checker.bulk.told import FORMS, Form, Reason, Teller, as_parquet
-from checker.handles import Handles
 from checker.keys import KeyHolder, Scope
 from checker.model import utc_text
 from checker.records.jobs import JobRow, JobState
@@ -219,7 +218,7 @@ async def _feed(intake: Intake, waiting: bytearray) -> None:
 
 def _pieces(service: Service, job: JobRow, form: Form, *, addresses: bool, now: datetime) -> Iterator[bytes]:
     """The answers, while they are read."""
-    teller = Teller(service.checker, Handles.of_folder(service.bulk.data), addresses=addresses, now=now)
+    teller = Teller(service.checker, addresses=addresses, now=now)
     rows = teller.rows(service.bulk.results(job))
     return as_parquet(rows, service.bulk.scratch(job)) if form is Form.PARQUET else FORMS[form](rows)
 

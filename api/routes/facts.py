@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from api.deps import ServiceDep
 from api.problems import ProblemError, ProblemKind
 from api.schemas.told import HealthTold, ReadyTold, SourceFactsTold, SourcesTold, StatsTold, TransparencyTold, answers
-from checker.lookup import index_document
+from checker.documents import index_document
 from checker.model import CodeKind, utc_text
 from checker.records.interfaces import IndexState
 from checker.records.sources import source_document

@@ -18,7 +18,7 @@ from api.limits import expected_bytes
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import LookupIn, json_body, read_codes, read_json
 from api.schemas.told import READING_A_BODY, READING_A_PICTURE, WITHDRAW_CODE, WRITING, MatchTold, ReportTold, answers
-from checker.lookup import match_document, report_document
+from checker.documents import match_document, report_document
 from checker.report import CheckStatus, Match, Report
 
 router = APIRouter(tags=["lookup"])

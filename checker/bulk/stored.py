@@ -1,10 +1,11 @@
-"""Which of many codes are near to anything that is stored, however turned? Most are not, and need no further look.
+"""Which stored codes are near to each of many questions, however turned?
 
 One look-up asks the index eight times, once an orientation, and that is what bulk look-ups would spend their time on.
-Here the stored codes lie in one table that answers for all eight at once (index/turned.py), exactly. It holds the codes
-in memory, 275 bytes each, so larger collections are asked through the index.
+Here the stored codes lie in one table that answers for all eight at once (index/turned_pairs.py), exactly: 40 bytes of
+memory a code, and a few milliseconds for every 10,000 of them at each call. So few questions are asked through the
+index, and so are larger collections and radii.
 
-The answer may hold codes that were erased since; whoever asks looks each of them up properly.
+The answer may name codes that were erased since; whoever reads them from the store finds them missing.
 """
 
 from __future__ import annotations
@@ -14,72 +15,70 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from checker.fingerprint.asked import turned_codes
+from checker.fingerprint.cosine import turned_bits, turned_rows
 from checker.index.live import QUERIES_MAX, LiveIndex
-from checker.index.turned import NONE, TurnedCodes
+from checker.index.turned_blocks import PIECES_DISTANCE_MAX
+from checker.index.turned_pairs import TurnedPairs
 from checker.model import PHASH256, Fingerprint
 from checker.records.folder import DataFolder
+from checker.records.interfaces import Hit
 
-TABLE_CODES_MAX = 1_200_000
-"""330 MB."""
+TABLE_CODES_MAX = 3_000_000
+"""120 MB."""
+TABLE_FROM = 500
+"""Stored codes a question up to which the table is worth its time; measured at a million."""
 _READ_AT_ONCE = 50_000
-_NEW_MAX = 50_000
-"""Codes that came since the table was made, in a small one of their own; with more the large one is made anew."""
 _TURNS = 8
 
 
 class StoredCodes:
-    """The phash256 codes of one data folder, as they are at each `refresh`."""
+    """The phash256 codes of one data folder, as they are at each question. Used by one thread at a time."""
 
     def __init__(self, folder: DataFolder, index: LiveIndex, *, distance_bits_max: int) -> None:
         self._store = folder.store
         self._index = index
         self._distance_bits_max = distance_bits_max
-        self._bits = bytearray()
-        self._new = bytearray()
-        self._upto = 0
-        self._tables: tuple[TurnedCodes, ...] = ()
-        self._by_index = False
+        self._table = TurnedPairs()
+        self._ids = np.empty(0, dtype=np.int64)
 
-    def refresh(self) -> None:
-        """Take in what was stored since."""
-        if self._by_index or self._index.state().codes > TABLE_CODES_MAX:
-            self._by_index, self._tables = True, ()
-            self._bits, self._new = bytearray(), bytearray()
-            return
-        before = len(self._new)
-        while (block := self._store.code_block_after(self._upto, kind=PHASH256, count=_READ_AT_ONCE)).code_ids:
-            self._new += block.bits
-            self._upto = block.code_ids[-1]
-        if not self._tables or len(self._new) > _NEW_MAX * PHASH256.bits // 8:
-            self._bits += self._new
-            self._new = bytearray()
-            self._tables = (_table(self._bits),)
-        elif len(self._new) != before:
-            self._tables = (self._tables[0], _table(self._new))
-
-    def near_any(self, codes: Sequence[Fingerprint]) -> npt.NDArray[np.bool_]:
-        """For each phash256 code: is one that is stored, in any orientation, within the radius?"""
-        if self._by_index:
-            return self._asked_one_by_one(codes)
+    def near(self, codes: Sequence[Fingerprint]) -> tuple[tuple[Hit, ...], ...]:
+        """For each phash256 code the stored ones within the radius; `query_no` is the orientation's (report.py)."""
+        stored = self._index.state().codes
+        if stored > min(TABLE_CODES_MAX, TABLE_FROM * len(codes)) or self._distance_bits_max > PIECES_DISTANCE_MAX:
+            return self._by_index(codes)
+        self._take_in()
+        hits: list[list[Hit]] = [[] for _ in codes]
         asked = _words(b"".join(code.bits for code in codes))
-        near = np.zeros(len(codes), dtype=np.bool_)
-        for table in self._tables:
-            near |= table.best(asked, distance_bits_max=self._distance_bits_max) != NONE
-        return near
+        numbers, rows = self._table.near(asked, distance_bits_max=self._distance_bits_max)
+        turned = turned_rows(asked.view(np.uint8))[numbers].view(np.uint64)
+        distances = self._table.distances(rows, turned)
+        pair, turn = np.nonzero(distances <= self._distance_bits_max)
+        ids, bits = self._ids[rows[pair]], distances[pair, turn]
+        for number, *hit in zip(*(array.tolist() for array in (numbers[pair], turn, ids, bits)), strict=True):
+            hits[number].append(Hit(*hit))
+        return tuple(map(tuple, hits))
 
-    def _asked_one_by_one(self, codes: Sequence[Fingerprint]) -> npt.NDArray[np.bool_]:
-        near = np.zeros(len(codes), dtype=np.bool_)
+    def _take_in(self) -> None:
+        """What was stored since."""
+        bits, ids = bytearray(), [self._ids]
+        while (
+            block := self._store.code_block_after(int(ids[-1][-1:].sum()), kind=PHASH256, count=_READ_AT_ONCE)
+        ).code_ids:
+            bits += block.bits
+            ids.append(np.array(block.code_ids))
+        if bits:
+            self._table.add(_words(bytes(bits)))
+            self._ids = np.concatenate(ids)
+
+    def _by_index(self, codes: Sequence[Fingerprint]) -> tuple[tuple[Hit, ...], ...]:
+        hits: list[list[Hit]] = [[] for _ in codes]
         for first in range(0, len(codes), QUERIES_MAX // _TURNS):
-            turned = [one.bits for code in codes[first : first + QUERIES_MAX // _TURNS] for one in turned_codes(code)]
+            some = codes[first : first + QUERIES_MAX // _TURNS]
+            turned = [bits for code in some for bits in turned_bits(code.bits)]
             for hit in self._index.near(turned, distance_bits_max=self._distance_bits_max).hits:
-                near[first + hit.query_no // _TURNS] = True
-        return near
-
-
-def _table(bits: bytearray) -> TurnedCodes:
-    words = _words(bytes(bits))
-    return TurnedCodes(words, np.full(len(words), -1, dtype=np.int16))
+                number, turn = divmod(hit.query_no, _TURNS)
+                hits[first + number].append(Hit(turn, hit.code_id, hit.distance_bits))
+        return tuple(map(tuple, hits))
 
 
 def _words(bits: bytes) -> npt.NDArray[np.uint64]:

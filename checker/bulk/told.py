@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from checker.console import safe_cell
-from checker.handles import Handles
-from checker.lookup import Checker, match_document
+from checker.documents import match_document
+from checker.lookup import Checker
 from checker.report import Match, MatchKind, Orientation
 
 PIECE_LINES = 512
@@ -74,26 +75,24 @@ _HIDDEN = ("image_url", "page_url", "caption", "locator")
 class Teller:
     """Turns kept answers into told ones."""
 
-    def __init__(self, checker: Checker, handles: Handles, *, addresses: bool, now: datetime) -> None:
+    def __init__(self, checker: Checker, *, addresses: bool, now: datetime) -> None:
         self._checker = checker
-        self._handles = handles
         self._addresses = addresses
         self._now = now
 
     def rows(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         """One document a row, in the order in which they were sent."""
-        for line in lines:
-            number, name, kept = json.loads(line)
-            matches = [told for one in kept if (told := self._match(one))]
-            found = any(match["kind"] != MatchKind.POSSIBLE for match in matches)
-            yield {"row": number, "id": name, "status": "checked", "found": found, "matches": matches}
+        left = iter(lines)
+        while some := [json.loads(line) for line in islice(left, PIECE_LINES)]:
+            # What is known of their pictures is read for all of them together: one by one takes three times as long.
+            seen = self._checker.seen([one["image"] for *_, kept in some for one in kept], now=self._now)
+            for number, name, kept in some:
+                matches = [self._match(one, seen[one["image"]]) for one in kept if one["image"] in seen]
+                found = any(match["kind"] != MatchKind.POSSIBLE for match in matches)
+                yield {"row": number, "id": name, "status": "checked", "found": found, "matches": matches}
 
-    def _match(self, kept: dict[str, Any]) -> dict[str, Any] | None:
-        """A match with what is known of the picture now. None: it was erased since."""
-        handle = self._handles.make(kept["image"], now=self._now)
-        stored: Match | None = self._checker.sightings(handle, now=self._now)
-        if stored is None:
-            return None
+    def _match(self, kept: dict[str, Any], stored: Match) -> dict[str, Any]:
+        """A match with what is known of the picture now."""
         document = match_document(
             replace(
                 stored,
@@ -112,7 +111,8 @@ class Teller:
 
 def as_ndjson(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
     """One JSON object a line."""
-    return _pieces(json.dumps(row, separators=(",", ":")) + "\n" for row in rows)
+    encode = json.JSONEncoder(separators=(",", ":")).encode
+    return _pieces(encode(row) + "\n" for row in rows)
 
 
 def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import islice
@@ -19,22 +19,27 @@ from typing import Any, BinaryIO
 from checker.bulk.jobs import FOLDER, RESULTS_FILE, ROWS_FILE, open_private, remove
 from checker.bulk.rows import AskedRow, kept_row
 from checker.bulk.stored import StoredCodes
+from checker.documents import report_document
 from checker.errors import NotACodeError
 from checker.fingerprint.robust import RobustModel
 from checker.handles import Handles
 from checker.index.live import LiveIndex
-from checker.lookup import TOGETHER_MAX, Checker, report_document
+from checker.lookup import Checker
+from checker.matching.weighing import Found
 from checker.model import PHASH256, CodeKind
 from checker.records.folder import DataFolder
+from checker.records.interfaces import Hit
 from checker.records.jobs import JobRow, JobState, move_on, next_job
 from checker.records.registry import Registry
 from checker.report import CheckStatus, MatchKind, Report
 from checker.settings import Settings
 
-BATCH, BATCH_LARGE = 2_048, 8_192
-"""Rows between two notes of progress. Batches of long lists are worth loading the compiled loops for (turned.py)."""
-LARGE_FROM = 50_000
-"""Rows of a list that is long."""
+BATCH = 4_096
+"""Rows between two notes of progress."""
+STRETCH = 8 * BATCH
+"""Rows for which the stored codes are gone through at once (stored.py)."""
+TOGETHER = 256
+"""Rows whose pictures are read from the store at once."""
 
 
 class Worker:
@@ -45,8 +50,7 @@ class Worker:
         self._data = data
         self._registry = registry
         self._clock = clock
-        self._handles = Handles.of_folder(data)
-        self._checker = Checker(folder, settings, self._handles)
+        self._checker = Checker(folder, settings, Handles.of_folder(data))
         self._index = LiveIndex(data, folder.store, PHASH256)
         self._stored = StoredCodes(folder, self._index, distance_bits_max=settings.match_distance_bits_max)
         model = RobustModel.of(settings)
@@ -74,11 +78,12 @@ class Worker:
             with (folder / ROWS_FILE).open("rb") as rows, open_private(folder / RESULTS_FILE) as results:
                 rows.seek(job.rows_bytes)
                 os.ftruncate(results.fileno(), job.results_bytes)
-                job = replace(job, state=JobState.RUNNING, coverage=job.coverage or self._coverage())
-                while job.state is JobState.RUNNING and not ending():
-                    job = self._next_batch(job, rows, results)
+                begun = replace(job, state=JobState.RUNNING, coverage=job.coverage or self._coverage())
+                for job in self._batches(begun, rows, results):
                     if not move_on(self._registry, job, now=self._clock()):
                         remove(folder)  # somebody deleted it
+                        break
+                    if ending():
                         break
         except (FileNotFoundError, ValueError, NotACodeError):
             # Its files are gone or damaged: it cannot be answered, and must not hold up the others. A full disk is
@@ -89,13 +94,28 @@ class Worker:
                 (folder / ROWS_FILE).unlink(missing_ok=True)  # what was asked is not needed any more
         return job.rows_done - before
 
-    def _next_batch(self, job: JobRow, rows: BinaryIO, results: BinaryIO) -> JobRow:
-        batch = BATCH if job.rows < LARGE_FROM else BATCH_LARGE
-        lines = list(islice(rows, min(batch, job.rows - job.rows_done)))
-        asked = [kept_row(line) for line in lines]
-        if not asked and job.rows_done < job.rows:
-            raise ValueError("the list breaks off")
-        told, found = self._told(asked, job.rows_done)
+    def _batches(self, job: JobRow, rows: BinaryIO, results: BinaryIO) -> Iterator[JobRow]:
+        """The job as it is after each batch, until it is done."""
+        while job.state is JobState.RUNNING:
+            lines = list(islice(rows, min(STRETCH, job.rows - job.rows_done)))
+            if not lines and job.rows_done < job.rows:
+                raise ValueError("the list breaks off")
+            asked = [kept_row(line) for line in lines]
+            near = self._stored.near([row.codes[0] for row in asked])
+            for first in range(0, max(1, len(asked)), BATCH):
+                batch = slice(first, first + BATCH)
+                job = self._answered(job, lines[batch], asked[batch], near[batch], results)
+                yield job
+
+    def _answered(
+        self,
+        job: JobRow,
+        lines: Sequence[bytes],
+        asked: Sequence[AskedRow],
+        near: Sequence[Sequence[Hit]],
+        results: BinaryIO,
+    ) -> JobRow:
+        told, found = self._told(asked, near, job.rows_done)
         results.write(told)
         results.flush()
         os.fsync(results.fileno())
@@ -109,39 +129,34 @@ class Worker:
             results_bytes=job.results_bytes + len(told),
         )
 
-    def _told(self, asked: Sequence[AskedRow], first: int) -> tuple[bytes, int]:
+    def _told(self, asked: Sequence[AskedRow], near: Sequence[Sequence[Hit]], first: int) -> tuple[bytes, int]:
         """The answers as lines, and how many were found."""
-        self._stored.refresh()
-        near = self._stored.near_any([row.codes[0] for row in asked]) if asked else ()
-        now = self._clock()
+        matches: list[Sequence[Found]] = [()] * len(asked)
         both = enumerate(zip(asked, near, strict=True))
-        looked_up = [at for at, (row, is_near) in both if is_near or any(c.kind == self._second for c in row.codes)]
-        matches: list[list[dict[str, Any]]] = [[] for _ in asked]
-        found = 0
-        for begin in range(0, len(looked_up), TOGETHER_MAX):
-            some = looked_up[begin : begin + TOGETHER_MAX]
-            reports = self._checker.check_together([asked[at].codes for at in some], now=now)
-            for at, report in zip(some, reports, strict=True):
-                matches[at] = self._kept(report, now)
-                found += any(match.kind is not MatchKind.POSSIBLE for match in report.matches)
+        looked_up = [at for at, (row, hits) in both if hits or any(code.kind == self._second for code in row.codes)]
+        for begin in range(0, len(looked_up), TOGETHER):
+            some = looked_up[begin : begin + TOGETHER]
+            found = self._checker.found_together([asked[at].codes for at in some], [near[at] for at in some])
+            for at, each in zip(some, found, strict=True):
+                matches[at] = each
+        encode = json.JSONEncoder(separators=(",", ":")).encode
         rows = enumerate(zip(asked, matches, strict=True), first + 1)
-        lines = [json.dumps([number, row.id, told], separators=(",", ":")) for number, (row, told) in rows]
-        return "".join(f"{line}\n" for line in lines).encode(), found
-
-    def _kept(self, report: Report, now: datetime) -> list[dict[str, Any]]:
-        """What is kept of the matches: which picture and how sure, and nothing of where it was seen."""
-        return [
-            {
-                "image": self._handles.open(match.handle, now=now),
-                "kind": match.kind.value,
-                "orientation": match.orientation.value,
-                "codes": dict(match.distances),
-                "codes_disagree": match.codes_disagree,
-                "expected_chance_matches": match.expected_chance_matches,
-            }
-            for match in report.matches
-        ]
+        lines = [encode([number, row.id, [_kept(match) for match in each]]) for number, (row, each) in rows]
+        sure = sum(any(match.kind is not MatchKind.POSSIBLE for match in each) for each in matches)
+        return "".join(f"{line}\n" for line in lines).encode(), sure
 
     def _coverage(self) -> str:
         empty = Report(CheckStatus.CHECKED, None, self._checker.coverage(), ())
         return json.dumps(report_document(empty)["coverage"])
+
+
+def _kept(match: Found) -> dict[str, Any]:
+    """What is kept of a match: which picture and how sure, and nothing of where it was seen."""
+    return {
+        "image": match.image_id,
+        "kind": match.kind.value,
+        "orientation": match.orientation.value,
+        "codes": dict(match.distances),
+        "codes_disagree": match.codes_disagree,
+        "expected_chance_matches": match.expected,
+    }

@@ -52,10 +52,11 @@ def ask_folder(data: Path, settings: Settings, *, with_codes: bool = False) -> I
     from datetime import UTC, datetime
 
     from checker.client.client import codes_document
+    from checker.documents import report_document
     from checker.fingerprint import Depth
     from checker.fingerprint.pictures import fingerprint_bytes
     from checker.fingerprint.sandbox import SandboxDecoder
-    from checker.lookup import Checker, report_document
+    from checker.lookup import Checker
     from checker.model import Picture, Unreadable
     from checker.optout.log import require_whole_folder
 
@@ -120,7 +121,7 @@ def coder(settings: Settings, decoder: Any) -> Callable[[bytes | Unreadable], Pi
 
 def opened_document(report: Report, view: View | None) -> dict[str, Any]:
     """A report as JSON, with what is withheld opened where `view` shows it."""
-    from checker.lookup import match_document, report_document
+    from checker.documents import match_document, report_document
 
     document = report_document(report)
     if view is not None:

@@ -36,8 +36,9 @@ def erase(
     import os
     from datetime import UTC, datetime
 
+    from checker.documents import report_document
     from checker.fingerprint.sandbox import SandboxDecoder
-    from checker.lookup import Checker, report_document
+    from checker.lookup import Checker
     from checker.report import CheckStatus, MatchKind
     from checker.settings import Settings
 

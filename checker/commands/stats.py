@@ -41,8 +41,8 @@ def stats(
 
 def _facts(folder: DataFolder) -> dict[str, Any]:
     """The document of `--json`."""
+    from checker.documents import index_document
     from checker.index.live import index_states
-    from checker.lookup import index_document
     from checker.model import utc_text
     from checker.records.folder import CORPUS_FILE
     from checker.records.registry import REGISTRY_FILE

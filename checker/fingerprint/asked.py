@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from checker.fingerprint.alignment import GREY_SIDE_PX
-from checker.fingerprint.cosine import codes_of, coefficients, turn_pixels, turned, turned_bits
+from checker.fingerprint.cosine import CODE_BYTES, codes_of, coefficients, turn_pixels, turned, turned_rows
 from checker.fingerprint.hashes import is_balanced, is_flat, is_plain, phash256
 from checker.fingerprint.rectangle import Rectangle
 from checker.fingerprint.robust import RobustModel
@@ -114,9 +115,13 @@ class Question:
         return pressed(image, box, GREY_SIDE_PX)
 
 
-def turned_codes(code: Fingerprint) -> tuple[AskedCode, ...]:
-    """The eight orientations of a phash256 code that came without its picture; see `cosine.turned_bits`."""
-    return tuple(AskedCode(bits, turn) for bits, turn in zip(turned_bits(code.bits), Orientation, strict=True))
+def turned_codes(codes: Sequence[Fingerprint]) -> list[tuple[AskedCode, ...]]:
+    """The eight orientations of phash256 codes that came without their pictures; see `cosine.turned_bits`."""
+    rows = np.frombuffer(b"".join(code.bits for code in codes), dtype=np.uint8).reshape(-1, CODE_BYTES)
+    return [
+        tuple(AskedCode(bits.tobytes(), turn) for bits, turn in zip(of_code, Orientation, strict=True))
+        for of_code in turned_rows(rows)
+    ]
 
 
 def crop_of_any(view: View, whole: Rectangle) -> Box | None:

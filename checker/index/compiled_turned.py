@@ -66,10 +66,16 @@ def _gather(asked: Any, order: Any, number: Any, place: Any, run: Any) -> Any:
 _gathered = register_jitable(_gather)
 
 
-def _join(table: Any, codes: Any, sure: Any, asked: Any, order: Any, how: Any, best: Any) -> Any:
-    """Look up one piece of every question, in the order of keys: those of one key share every look at a cell."""
+def _join(table: Any, codes: Any, sure: Any, asked: Any, order: Any, how: Any, best: Any, met: Any) -> Any:
+    """Look up one piece of every question, in the order of keys: those of one key share every look at a cell.
+
+    Into `best` goes the best of each question, into `met` all pairs of a question and a row as far as there is room;
+    gives how many pairs there are.
+    """
     words, rows, starts = table
     piece, limit = how
+    met_asked, met_rows = met
+    pairs = 0
     place = piece // 4, np.uint64(16 * (piece % 4))
     run = np.empty(_RUN, np.uint64)
     number: Any = 0
@@ -96,8 +102,12 @@ def _join(table: Any, codes: Any, sure: Any, asked: Any, order: Any, how: Any, b
                             distance = _distance(codes, row, asked, q)
                             if distance <= limit:
                                 best[q] = min(best[q], _rank(distance, sure[row], row))
+                                if pairs < met_asked.shape[0]:
+                                    met_asked[pairs] = q
+                                    met_rows[pairs] = row
+                                pairs += 1
         number += size
-    return 0
+    return pairs
 
 
 def _scan(columns: Any, sure: Any, asked: Any, limit: Any, best: Any) -> Any:
@@ -133,8 +143,9 @@ _CODES, _SURE = _array(types.uint64, 2), _array(types.int16, 1)
 _BEST = _array(types.uint64, 1, read_only=False)
 _TABLE = types.Tuple((_array(types.uint64, 1), _array(types.uint32, 1), _array(types.int32, 1)))
 _PAIR = types.UniTuple(types.int64, 2)
+_MET = types.UniTuple(_array(types.int64, 1, read_only=False), 2)
 _SIGNATURES: dict[Any, Any] = {
-    _join: types.int64(_TABLE, _CODES, _SURE, _CODES, _array(types.int64, 1), _PAIR, _BEST),
+    _join: types.int64(_TABLE, _CODES, _SURE, _CODES, _array(types.int64, 1), _PAIR, _BEST, _MET),
     _scan: types.int64(_CODES, _SURE, _CODES, types.int64, _BEST),
 }
 

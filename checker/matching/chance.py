@@ -12,12 +12,15 @@ the surer code is multiplied by that of the tiles, which was measured among pict
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Sequence
+from functools import cache, cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from checker.fingerprint.asked import AskedCode
 from checker.fingerprint.background import TAIL_SHARE, Null, background, distances_to
+from checker.index.turned_blocks import both_ways, by_blocks, turned_distances
 from checker.matching.placement import Placement
 from checker.model import PHASH256, ROBUST_NAME, CodeKind
 
@@ -32,6 +35,9 @@ CHANCE_MIN = 1e-30
 _TILES_EDGE_BITS = {1: 64.0, 2: 56.0, 4: 63.0, 7: 76.0}
 _TILES_SCALE_BITS = 5.0
 _TILES_EDGE_CHANCE = 0.01
+
+_TOGETHER = 8
+"""Codes whose distances are taken at once: as many as stay in the cache."""
 
 _ANY_EDGE_BITS, _ANY_SCALE_BITS = 140.0, 8.0
 """The null of a studio portrait among 776 others (in the median; the least of them have 113)."""
@@ -51,7 +57,7 @@ class Chances:
         Args:
             stored: how many codes that picture has; the background has one a picture.
         """
-        null = self._phash_null
+        null = self.phash_null
         return 1.0 if null is None else min(1.0, max(CHANCE_MIN, stored * null.chance(distance_bits)))
 
     def of_robust(self, distance_bits: int, stored: bytes) -> float:
@@ -70,7 +76,8 @@ class Chances:
         return null.edge if null else _ANY_EDGE_BITS
 
     @cached_property
-    def _phash_null(self) -> Null | None:
+    def phash_null(self) -> Null | None:
+        """Of all codes of the question together. Of a bare code and its turns `turned_nulls` makes it sooner."""
         return _null(PHASH256, [code.bits for code in self._codes])
 
     @cached_property
@@ -93,6 +100,25 @@ def of_placement(placement: Placement) -> float:
     edge = next(bits for tiles, bits in sorted(_TILES_EDGE_BITS.items(), reverse=True) if placement.tiles >= tiles)
     chance = _TILES_EDGE_CHANCE * math.exp((placement.distance_bits - edge) / _TILES_SCALE_BITS)
     return min(1.0, max(CHANCE_MIN, chance))
+
+
+def turned_nulls(codes: Sequence[bytes]) -> list[Null]:
+    """Of each phash256 code, the null of its eight orientations together: a third of the time of eight codes."""
+    columns = _background_blocks()
+    nulls: list[Null] = []
+    for first in range(0, len(codes), _TOGETHER):
+        some = np.frombuffer(b"".join(codes[first : first + _TOGETHER]), dtype=np.uint64).reshape(-1, len(columns))
+        asked = both_ways(some)
+        distances = turned_distances(columns[:, None] ^ asked.T[:, :, None]).reshape(2, len(some), -1).min(axis=0)
+        nulls += [Null.of(row, copies_within=COPY_BITS[PHASH256.name]) for row in distances]
+    return nulls
+
+
+@cache
+def _background_blocks() -> npt.NDArray[np.uint64]:
+    codes = background(PHASH256)
+    assert codes is not None, "the package comes with codes of its own kind"
+    return np.ascontiguousarray(by_blocks(np.ascontiguousarray(codes)).T)
 
 
 def _null(kind: CodeKind, queries: list[bytes]) -> Null | None:

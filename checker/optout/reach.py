@@ -108,7 +108,8 @@ class Collection:
     def _near_rows(
         self, folder: DataFolder, index: LiveIndex, picture: Sequence[Fingerprint]
     ) -> list[tuple[CodeRow, Orientation]]:
-        asked = [turned for code in picture if code.kind == PHASH256 for turned in turned_codes(code)]
+        codes = [code for code in picture if code.kind == PHASH256]
+        asked = [turned for turns in turned_codes(codes) for turned in turns]
         near: list[tuple[int, Orientation]] = []
         for begin in range(0, len(asked), QUERIES_MAX):
             together = asked[begin : begin + QUERIES_MAX]

@@ -18,7 +18,7 @@ from checker.errors import DataError
 from checker.model import PHASH256, Picture, Sighting
 from checker.records.database import Durability, open_database
 from checker.records.frontier import CorpusFrontier
-from checker.records.hidden import HiddenAddresses, HiddenCodes, covers
+from checker.records.hidden import HiddenAddresses, HiddenCodes, uncovered
 from checker.records.schema import CORPUS
 from checker.records.store import CorpusStore
 
@@ -69,8 +69,7 @@ class DataFolder:
 
     def shown(self, sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
         """Those whose addresses answers may name: no opt-out names the host or a part of it."""
-        hidden = self.hidden_addresses.by_address()
-        return tuple(one for one in sightings if not (hidden and covers(hidden, one.image_url, one.page_url)))
+        return uncovered(self.hidden_addresses.by_address(), sightings)
 
     def images_at_hidden_addresses(self) -> list[int]:
         """Pictures of which nothing is left to show, because every place is at an address that was opted out, or gone.

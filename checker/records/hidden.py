@@ -14,7 +14,7 @@ import numpy as np
 
 from checker.addresses import covering_addresses
 from checker.hamming import Columns, distances, to_columns
-from checker.model import CodeKind
+from checker.model import CodeKind, Sighting
 from checker.records.registry import REGISTRY_FILE, Registry
 
 
@@ -70,8 +70,16 @@ class HiddenCodes(_Hidden):
 
     def near_any(self, codes: Sequence[bytes], *, distance_bits_max: int) -> bool:
         """Is one of these codes, of one picture and its parts, this near to what an opt-out in force names?"""
+        return self.near_each([codes], distance_bits_max=distance_bits_max)[0]
+
+    def near_each(self, pictures: Sequence[Sequence[bytes]], *, distance_bits_max: int) -> list[bool]:
+        """The same of many pictures, each with its codes."""
         columns, _ = self._refreshed()
-        return any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes)
+        if not columns.shape[1]:
+            return [False] * len(pictures)
+        return [
+            any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes) for codes in pictures
+        ]
 
     def hiding(self, codes: Sequence[bytes], *, distance_bits_max: int) -> tuple[str, ...]:
         """The numbers of the opt-outs in force that name a picture this near to one of these codes, sorted."""
@@ -138,6 +146,11 @@ def covers(hidden: Mapping[str, tuple[str, ...]], *urls: str | None) -> frozense
     return frozenset(
         number for url in urls if url for address in covering_addresses(url) for number in hidden.get(address, ())
     )
+
+
+def uncovered(hidden: Mapping[str, tuple[str, ...]], sightings: Iterable[Sighting]) -> tuple[Sighting, ...]:
+    """The sightings of which no address among `hidden` names the host or a part of it."""
+    return tuple(one for one in sightings if not (hidden and covers(hidden, one.image_url, one.page_url)))
 
 
 _TURNS = 8

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from checker.client import Client
 from checker.client.reports import read_report
+from checker.documents import report_document
 from checker.errors import InputError, RemoteError
 from checker.evidence.answers import stored_answer
 from checker.evidence.case import Case
@@ -23,7 +24,6 @@ from checker.evidence.manifest import ManifestRow
 from checker.evidence.parquet import write_parquet
 from checker.evidence.rows import write_csv
 from checker.evidence.snapshot import Snapshot
-from checker.lookup import report_document
 
 COVERAGE = {"images": 2, "sources": 1, "newest": None, "checks": ["phash256"]}
 PLACE = {

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from checker.commands.stats import _index_lines
 from checker.commands.stats import stats as stats_command
+from checker.documents import index_document
 from checker.index.build import build
-from checker.lookup import index_document
 from checker.model import (
     PHASH256,
     CodeKind,

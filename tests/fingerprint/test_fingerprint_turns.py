@@ -70,7 +70,7 @@ def test_bits_alone_turn_within_a_few_bits() -> None:
     """A code that came without its picture; a look-up finds what is within 31 bits."""
     apart = []
     for name in NAMES:
-        asked = turned_codes(phash256(pixels(name)))
+        (asked,) = turned_codes([phash256(pixels(name))])
         assert [code.orientation for code in asked] == list(Orientation)
         exact = (Orientation.AS_IS, Orientation.MIRRORED_TURNED_270)  # nothing, and rows for columns: no sign changes
         assert all(code.bits == code_of_turned(name, code.orientation) for code in asked if code.orientation in exact)

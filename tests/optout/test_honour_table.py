@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from checker.fingerprint.cosine import turned_bits
 from checker.index import turned
-from checker.index.turned import NONE, PieceOrder, TurnedCodes, by_blocks, compiled_loops, unpacked
+from checker.index.turned import NONE, TurnedCodes, compiled_loops, unpacked
+from checker.index.turned_blocks import LANES, PIECES, PieceOrder, by_blocks
 from checker.model import PHASH256, CodeKind, Fingerprint, Use
 from checker.optout.entry import EntryType, Evidence, OptOut, Reference
 from checker.optout.table import AddressEntry, OptOutRows
@@ -126,8 +127,8 @@ def test_its_pickle_does_not_depend_on_what_was_asked() -> None:
 def test_a_million_codes_take_less_than_200_bytes_each() -> None:
     codes = words_of([code(seed).bits for seed in range(100)])
     ordered = PieceOrder.of(by_blocks(codes))
-    fixed = ordered.starts.nbytes + turned.LANES * turned.PIECES * 12
-    assert (ordered.words.nbytes + ordered.rows.nbytes - turned.LANES * turned.PIECES * 12) / 100 == 192
+    fixed = ordered.starts.nbytes + LANES * PIECES * 12
+    assert (ordered.words.nbytes + ordered.rows.nbytes - LANES * PIECES * 12) / 100 == 192
     assert fixed < 3_000_000
 
 
