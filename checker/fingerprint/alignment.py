@@ -12,7 +12,7 @@ The cosine transform is linear, so all windows of a picture are two matrix produ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -69,10 +69,15 @@ class Windows:
     def __init__(self, grey: Floats, shape: float) -> None:
         """`shape`: a window's width by its height, both as fractions of the asked picture's sides."""
         self._grey = grey
-        self._boxes = _grid(round(shape, 6))
-        # The median of all coefficients but the first is next to zero; for a first look zero will do.
-        low = window_coefficients(grey, self._boxes, frequencies=COARSE).reshape(len(self._boxes), -1) > 0
-        self._low = np.packbits(low, axis=1).view(np.uint64).ravel()
+        grid = _grid(round(shape, 6))
+        self._boxes = np.concatenate([size.boxes for size in grid])
+        low = []
+        for size in grid:
+            half = grey @ size.across.T
+            stack = (size.down @ half).reshape(len(size.down) // COARSE, COARSE, -1, COARSE)
+            # The median of all coefficients but the first is next to zero; for a first look zero will do.
+            low.append((stack > 0).transpose(0, 2, 1, 3).reshape(-1, COARSE**2))
+        self._low = np.packbits(np.concatenate(low), axis=1).view(np.uint64).ravel()
 
     def align(self, stored: Codes) -> Alignment:
         """Place a stored picture by its tiles, (9, 32), as they are or mirrored."""
@@ -96,8 +101,7 @@ class Windows:
         signs = np.where(mirrored[:, None], MIRROR[None], np.float32(1))
         for step in REFINEMENTS:
             tries = _neighbours(boxes, step)
-            stack = window_coefficients(self._grey, tries.reshape(-1, 4))
-            stack = stack.reshape(len(boxes), -1, FREQUENCIES, FREQUENCIES) * signs[:, None, None]
+            stack = neighbour_coefficients(self._grey, tries) * signs[:, None, None]
             found = codes_of(stack.reshape(-1, FREQUENCIES, FREQUENCIES)).reshape(len(boxes), -1, CODE_BYTES)
             distances = np.bitwise_count(found ^ codes[:, None]).sum(axis=2, dtype=np.int64)
             rows, best = np.arange(len(boxes)), distances.argmin(axis=1)
@@ -130,6 +134,21 @@ def window_coefficients(grey: Floats, boxes: npt.NDArray[np.float64], *, frequen
     return stack
 
 
+def neighbour_coefficients(grey: Floats, tries: npt.NDArray[np.float64]) -> Floats:
+    """The same of the 27 neighbours of each of n windows (`_neighbours`), (n, 27, frequencies, frequencies).
+
+    Three shifts across and three down make nine windows of one size: one product of matrices for all nine.
+    """
+    side, count = grey.shape[0], len(tries)
+    by_size = tries.reshape(count, 3, 3, 3, 4).transpose(0, 3, 1, 2, 4)  # window, size, shift across, shift down
+    across = _bases(by_size[:, :, :, 0, ::2].reshape(-1, 2), side, FREQUENCIES).reshape(-1, side)
+    down = _bases(by_size[:, :, 0, :, 1::2].reshape(-1, 2), side, FREQUENCIES)
+    half = (grey @ across.T).reshape(side, 3 * count, 3 * FREQUENCIES).transpose(1, 0, 2)
+    stack: Floats = np.matmul(down.reshape(3 * count, 3 * FREQUENCIES, side), half)
+    stack = stack.reshape(count, 3, 3, FREQUENCIES, 3, FREQUENCIES)  # window, size, down, row, across, column
+    return stack.transpose(0, 4, 2, 1, 3, 5).reshape(count, 27, FREQUENCIES, FREQUENCIES)
+
+
 def _unique(intervals: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
     keys = np.ascontiguousarray(intervals.round(5)).view(np.complex128).ravel()
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
@@ -147,23 +166,45 @@ def _bases(intervals: npt.NDArray[np.float64], side: int, frequencies: int) -> F
     first = np.cos(np.pi * at).astype(np.float32)
     matrices = np.empty((len(intervals), frequencies, side), dtype=np.float32)
     matrices[:, 0], matrices[:, 1] = 1.0, first
+    twice = 2 * first
     for row in range(2, frequencies):
-        matrices[:, row] = 2 * first * matrices[:, row - 1] - matrices[:, row - 2]
+        np.multiply(twice, matrices[:, row - 1], out=matrices[:, row])
+        matrices[:, row] -= matrices[:, row - 2]
     matrices *= (weight / (high - low)).astype(np.float32)[:, None, :]
     return matrices
 
 
-@cache
-def _grid(shape: float) -> npt.NDArray[np.float64]:
+@dataclass(frozen=True, slots=True, eq=False)
+class _Size:
+    """Windows of one size at all places."""
+
+    boxes: npt.NDArray[np.float64]
+    """(places down x places across, 4), row by row."""
+    across: Floats
+    """(places across x COARSE, side): see `_bases`."""
+    down: Floats
+    """(places down x COARSE, side)."""
+
+
+@lru_cache(maxsize=16)  # most pictures have one of few shapes
+def _grid(shape: float) -> tuple[_Size, ...]:
     """All windows of one shape: sizes a tenth apart, places a tenth of the window apart."""
-    boxes: list[npt.NDArray[np.float64]] = []
+    sizes = []
     size = WINDOW_MAX
     while size >= WINDOW_MIN:
         width, height = (size, size / shape) if shape >= 1 else (size * shape, size)
         left, top = np.meshgrid(_places(width), _places(height))
-        boxes.append(np.stack([left, top, left + width, top + height], axis=-1).reshape(-1, 4))
+        boxes = np.stack([left, top, left + width, top + height], axis=-1).reshape(-1, 4)
+        sizes.append(_Size(boxes, _coarse_bases(width), _coarse_bases(height)))
         size /= SCALE_STEP
-    return np.concatenate(boxes)
+    return tuple(sizes)
+
+
+@lru_cache(maxsize=256)  # 70 KB each; one side of a window has the same lengths in all shapes
+def _coarse_bases(length: float) -> Floats:
+    """The cosine matrices of all places of windows of one length, (places x COARSE, side)."""
+    starts = _places(length)
+    return _bases(np.stack([starts, starts + length], axis=1), GREY_SIDE_PX, COARSE).reshape(-1, GREY_SIDE_PX)
 
 
 def _places(length: float) -> npt.NDArray[np.float64]:

@@ -47,7 +47,8 @@ class Question:
 
     def __init__(self, pixels: Pixels, model: RobustModel | None) -> None:
         self._pixels = pixels
-        self._views = contents(pixels)
+        self._grey = grey_image(pixels)
+        self._views = contents(pixels, self._grey)
         self._model = model
 
     @cached_property
@@ -58,12 +59,14 @@ class Question:
         guesses = [view for view in self._views if view.variant not in _SUREST]
         content = self.content
         labels = [(view, turn) for view in surest for turn in Orientation]
-        labels += [(view, turn) for view in platform_crops(self._pixels, self.whole) for turn in _CROP_TURNS]
+        labels += [(view, turn) for view in platform_crops(self._grey, self.whole) for turn in _CROP_TURNS]
         labels += [(view, turn) for view in guesses for turn in Orientation]
         if content is not self.whole:
-            labels += [(view, turn) for view in platform_crops(self._pixels, content) for turn in _CROP_TURNS]
-        labels = [(view, turn) for view, turn in labels if not is_flat(view.grey64)][:CODES_MAX]
-        plain = {id(view): coefficients(view.grey64) for view, _ in labels}
+            labels += [(view, turn) for view in platform_crops(self._grey, content) for turn in _CROP_TURNS]
+        views = {id(view): view for view, _ in labels}
+        flat = {key for key, view in views.items() if is_flat(view.grey64)}
+        labels = [(view, turn) for view, turn in labels if id(view) not in flat][:CODES_MAX]
+        plain = {key: coefficients(view.grey64) for key, view in views.items() if key not in flat}
         bits = codes_of(np.array([turned(plain[id(view)], turn) for view, turn in labels]))
         return tuple(
             AskedCode(row.tobytes(), turn, view.variant, crop_of_any(view, whole), view.box)
@@ -107,7 +110,7 @@ class Question:
 
     def grey(self, box: Rectangle, *, tilt_degrees: float = 0.0) -> npt.NDArray[np.uint8]:
         """A part in grey, (128, 128), for `alignment.Windows`; tilted counter-clockwise about its middle."""
-        image = grey_image(self._pixels)
+        image = self._grey
         if tilt_degrees:
             image = image.crop((box.left, box.top, box.right, box.bottom))
             image = image.rotate(tilt_degrees, Image.Resampling.BILINEAR)

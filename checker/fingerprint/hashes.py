@@ -33,8 +33,8 @@ def phash256(pixels: Pixels) -> Fingerprint:
     coefficients are as good as equal (flat pictures), imagehash itself is asked.
     """
     values = coefficients(pixels.grey64)
-    middle = np.partition(values, (POPCOUNT - 1, POPCOUNT), axis=None)
-    if middle[POPCOUNT] - middle[POPCOUNT - 1] > TIE:
+    ordered = np.sort(values, axis=None)
+    if ordered[POPCOUNT] - ordered[POPCOUNT - 1] > TIE:
         return Fingerprint(kind=PHASH256, bits=codes_of(values[None])[0].tobytes())
     import imagehash  # half a second with scipy, for pictures that are too plain anyway
 
@@ -104,12 +104,14 @@ def parse_code(kind_name: str, version: str, text: str) -> Fingerprint:
 
 
 def _detail_levels(grey: npt.NDArray[np.uint8]) -> float:
+    """Standard deviation around the plane, by sums alone: what the plane explains is taken from the whole."""
     side = grey.shape[0]
     across = np.linspace(-1.0, 1.0, side)
     values = grey.astype(np.float64)
-    values -= values.mean()
-    slope = np.array([(values * across).sum(), (values * across[:, None]).sum()]) / (side * (across**2).sum())
-    return float((values - slope[0] * across - slope[1] * across[:, None]).std())
+    rows, columns = values.sum(axis=1), values.sum(axis=0)
+    whole = np.vdot(values, values) - rows.sum() ** 2 / values.size
+    plane = ((rows @ across) ** 2 + (columns @ across) ** 2) / (side * (across @ across))
+    return float(np.sqrt(max(0.0, whole - plane) / values.size))
 
 
 _ROBUST_VERSION = re.compile(r"1-[0-9a-f]{12}")

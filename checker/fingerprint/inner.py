@@ -9,6 +9,7 @@ around them. Its sides are then moved to the straightest edges nearby.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,7 @@ def _evened(box: Rectangle, width: int) -> Rectangle:
 
 def _unlike_surroundings(planes: Planes, counts: tuple[int, int]) -> Grid | None:
     """+ for cells of other colours than the commonest one, - for cells of that colour."""
-    small = planes[:, ::2, ::2]
+    small = np.ascontiguousarray(planes[:, ::2, ::2])
     bins = small >> 3
     keys = bins[0] << 10 | bins[1] << 5 | bins[2]
     commonest = np.bincount(keys.ravel(), minlength=1 << 15).argmax()
@@ -142,23 +143,40 @@ def _edges(side: int, count: int) -> npt.NDArray[np.intp]:
 def _best(cells: Grid, width: int, height: int) -> Rectangle | None:
     """The rectangle of cells with the largest sum (Kadane's scan over every pair of rows, all pairs at once)."""
     rows = cells.shape[0]
-    sums = np.concatenate([np.zeros((1, cells.shape[1])), cells.cumsum(axis=0)])
-    first, last = np.triu_indices(rows + 1, 1)
-    strips = sums[last] - sums[first]
-    running = np.zeros(len(strips))
-    start = np.zeros(len(strips), dtype=np.intp)
-    best, best_left, best_right = np.zeros(len(strips)), np.zeros_like(start), np.zeros_like(start)
-    for column in range(strips.shape[1]):
-        fresh = running <= 0
-        start[fresh] = column
-        running = np.where(fresh, 0, running) + strips[:, column]
-        better = running > best
-        best[better], best_left[better], best_right[better] = running[better], start[better], column + 1
+    sums = np.concatenate([np.zeros((1, cells.shape[1])), cells.cumsum(axis=0)]).T.copy()
+    first, last = _pairs(rows + 1)
+    strips = sums[:, last] - sums[:, first]
+    running, best = np.zeros(len(first)), np.zeros(len(first))
+    for column in strips:
+        np.maximum(running, 0, out=running)
+        running += column
+        np.maximum(best, running, out=best)
     at = int(best.argmax())
     if best[at] <= 0:
         return None
+    left, right = _best_run(strips[:, at].tolist())
     across, down = _edges(width, cells.shape[1]), _edges(height, cells.shape[0])
-    return Rectangle(int(across[best_left[at]]), int(down[first[at]]), int(across[best_right[at]]), int(down[last[at]]))
+    return Rectangle(int(across[left]), int(down[first[at]]), int(across[right]), int(down[last[at]]))
+
+
+@cache
+def _pairs(edges: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """First and last edge of every strip of rows."""
+    first, last = np.triu_indices(edges, 1)
+    return first, last
+
+
+def _best_run(values: list[float]) -> tuple[int, int]:
+    """From where to where the largest sum goes (Kadane)."""
+    running = best = 0.0
+    start = left = right = 0
+    for at, value in enumerate(values):
+        if running <= 0:
+            start, running = at, 0.0
+        running += value
+        if running > best:
+            best, left, right = running, start, at + 1
+    return left, right
 
 
 def _snapped(planes: Planes, box: Rectangle, *, reach: int) -> Rectangle:

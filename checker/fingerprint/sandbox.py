@@ -203,7 +203,7 @@ class _Worker:
         return self._socket
 
 
-def read_answer(receive: Callable[[int], bytes], *, view: bool, pixels_max: int) -> Pixels | Unreadable:
+def read_answer(receive: Callable[[int], bytes | bytearray], *, view: bool, pixels_max: int) -> Pixels | Unreadable:
     """Read one answer of a worker and check every number of it before it is used.
 
     Args:
@@ -275,7 +275,7 @@ def _start(settings: Settings) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
-def _receive(line: socket.socket, size: int, *, until_s: float) -> bytes:
+def _receive(line: socket.socket, size: int, *, until_s: float) -> bytearray:
     """Exactly `size` bytes.
 
     Raises:
@@ -290,7 +290,7 @@ def _receive(line: socket.socket, size: int, *, until_s: float) -> bytes:
         if not count:
             raise EOFError("it ended")
         rest = rest[count:]
-    return bytes(buffer)
+    return buffer
 
 
 def _is_silent(line: socket.socket) -> bool:

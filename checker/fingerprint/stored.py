@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 
 from checker.fingerprint.alignment import TILES
 from checker.fingerprint.cosine import codes_of, coefficients
@@ -32,15 +33,16 @@ def stored_codes(pixels: Pixels, model: RobustModel | None, *, crops: bool) -> t
         model: makes the robust codes; None: there are none.
         crops: a code for each platform shape as well.
     """
-    views = contents(pixels)
+    grey = grey_image(pixels)
+    views = contents(pixels, grey)
     whole, content = views[0], content_of(views)
-    parts = [*views[1:], *(platform_crops(pixels, whole) if crops else ())]
+    parts = [*views[1:], *(platform_crops(grey, whole) if crops else ())]
     parts = [view for view in parts if not is_flat(view.grey64)]  # the strip of sky that a wide crop may be
     codes = [phash256(pixels), *phash_codes(parts, whole.box)]
     if model:
         robust = [whole] if whole.box.overlap(content.box) > SAME_CONTENT else [whole, content]
         codes += robust_codes(pixels, robust, model)
-    return tuple(codes), tiles_of(pixels, content)
+    return tuple(codes), tiles_of(grey, content)
 
 
 def phash_codes(views: list[View], whole: Rectangle) -> list[Fingerprint]:
@@ -71,14 +73,17 @@ def robust_codes(pixels: Pixels, views: list[View], model: RobustModel) -> list[
     ]
 
 
-def tiles_of(pixels: Pixels, content: View) -> Tiles:
-    """The codes of the nine tiles of a picture's content; all zero where a tile is flat and says nothing."""
-    grey, box = grey_image(pixels), content.box
-    greys = [pressed(grey, tile_box(box, tile), GREY_SIDE_PX) for tile in TILES]
-    codes = codes_of(np.array([coefficients(grey) for grey in greys]))
-    codes[[is_flat(grey) or not is_balanced(code) for grey, code in zip(greys, codes, strict=True)]] = 0
-    height, width = seen(pixels).shape[:2]
-    return Tiles(codes.tobytes(), box.fractions(width, height))
+def tiles_of(grey: Image.Image, content: View) -> Tiles:
+    """The codes of the nine tiles of a picture's content; all zero where a tile is flat and says nothing.
+
+    Args:
+        grey: the `grey_image` that it is a part of.
+    """
+    box = content.box
+    tiles = [pressed(grey, tile_box(box, tile), GREY_SIDE_PX) for tile in TILES]
+    codes = codes_of(np.array([coefficients(tile) for tile in tiles]))
+    codes[[is_flat(tile) or not is_balanced(code) for tile, code in zip(tiles, codes, strict=True)]] = 0
+    return Tiles(codes.tobytes(), box.fractions(grey.width, grey.height))
 
 
 def tile_box(box: Rectangle, tile: Box) -> Rectangle:

@@ -49,12 +49,27 @@ def _trim_once(view: npt.NDArray[np.uint8], box: Rectangle) -> Rectangle | None:
 
 def _run(lines: npt.NDArray[np.uint8]) -> int:
     """How many lines from the first on lie near the colour of the first."""
-    colour = np.median(lines[0], axis=0).astype(np.int16)
-    # Block by block: a photo without a border is told by its first line.
+    colour = _median(lines[0])
+    if not _near(lines[:1], colour).all():
+        return 0  # so a photo without a border is told, at an eighth of the price of a block
     for start in range(0, len(lines), _BLOCK_LINES):
-        off = np.abs(lines[start : start + _BLOCK_LINES] - colour)
-        far = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]) > LEVELS_MAX
-        near = far.mean(axis=1) <= STRAY_SHARE_MAX
+        near = _near(lines[start : start + _BLOCK_LINES], colour)
         if not near.all():
             return start + int(np.argmin(near))
     return len(lines)
+
+
+def _near(lines: npt.NDArray[np.uint8], colour: npt.NDArray[np.int16]) -> npt.NDArray[np.bool_]:
+    """Does nearly all of each line lie near the colour?"""
+    off = np.abs(lines - colour)
+    far = np.maximum(np.maximum(off[..., 0], off[..., 1]), off[..., 2]) > LEVELS_MAX
+    near: npt.NDArray[np.bool_] = far.mean(axis=1) <= STRAY_SHARE_MAX
+    return near
+
+
+def _median(line: npt.NDArray[np.uint8]) -> npt.NDArray[np.int16]:
+    """Of each channel, in whole levels; numpy's own takes five times as long over a line."""
+    middle = (len(line) - 1) // 2, len(line) // 2
+    both = np.partition(line.T, middle, axis=1)[:, middle]
+    median: npt.NDArray[np.int16] = both.sum(axis=1, dtype=np.int16) // 2
+    return median

@@ -49,11 +49,14 @@ class View:
     """Surely a picture of its own. The others are guesses, which cost a cheap code each and no more."""
 
 
-def contents(pixels: Pixels) -> tuple[View, ...]:
-    """The whole picture, then what is left of it without borders, then the pictures inside of it, at most five."""
+def contents(pixels: Pixels, grey: Image.Image) -> tuple[View, ...]:
+    """The whole picture, then what is left of it without borders, then the pictures inside of it, at most five.
+
+    Args:
+        grey: its `grey_image`.
+    """
     view = seen(pixels)
     height, width = view.shape[:2]
-    grey = grey_image(pixels)
     views = [View(Variant.WHOLE, Rectangle(0, 0, width, height), pixels.grey64)]
     if box := trim(view):
         views.append(part(grey, Variant.TRIMMED, box))
@@ -73,9 +76,12 @@ def content_of(views: Sequence[View]) -> View:
     return next(inner, None) or next(trimmed, None) or views[0]
 
 
-def platform_crops(pixels: Pixels, content: View) -> tuple[View, ...]:
-    """The middle of `content` in every shape that platforms cut to and that it does not have already."""
-    grey = grey_image(pixels)
+def platform_crops(grey: Image.Image, content: View) -> tuple[View, ...]:
+    """The middle of `content` in every shape that platforms cut to and that it does not have already.
+
+    Args:
+        grey: the `grey_image` that it is a part of.
+    """
     return tuple(part(grey, variant, box) for variant, box in _shapes(content.box))
 
 

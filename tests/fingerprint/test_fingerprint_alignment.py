@@ -13,17 +13,20 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from checker.fingerprint.alignment import (
+    REFINEMENTS,
     TILES,
     Alignment,
     Windows,
+    _neighbours,
     alignment_at,
     grey_of_windows,
+    neighbour_coefficients,
     unpack,
     window_coefficients,
 )
 from checker.fingerprint.cosine import Codes, coefficients
 from checker.fingerprint.stored import tiles_of
-from checker.fingerprint.views import contents
+from checker.fingerprint.views import contents, grey_image
 
 Box = tuple[float, float, float, float]
 NEAR_BITS, FAR_BITS = 40, 60
@@ -36,7 +39,8 @@ def grey(image: Image.Image) -> np.ndarray:
 
 def tiles(image: Image.Image) -> Codes:
     found = pixels_of(image)
-    return unpack(tiles_of(found, contents(found)[0]).bits)
+    small = grey_image(found)
+    return unpack(tiles_of(small, contents(found, small)[0]).bits)
 
 
 def align(asked: Image.Image, stored: Image.Image, codes: Codes | None = None) -> Alignment:
@@ -155,6 +159,24 @@ def test_many_windows_have_the_coefficients_that_each_has_alone() -> None:
     assert np.allclose(together, alone, rtol=1e-3, atol=1.0)
     few = window_coefficients(levels, boxes, frequencies=8)
     assert np.allclose(few, together[:, :8, :8], rtol=1e-3, atol=1.0)
+
+
+@pytest.mark.parametrize("step", REFINEMENTS)
+def test_neighbours_together_have_the_coefficients_that_each_has_alone(step: float) -> None:
+    levels = grey_of_windows(grey(photo("coffee")))
+    boxes = np.random.default_rng(6).uniform(-0.2, 0.6, (6, 4)) + np.array([0, 0, 0.6, 0.6])
+    tries = _neighbours(boxes, step)
+    alone = window_coefficients(levels, tries.reshape(-1, 4)).reshape(len(boxes), 27, 16, 16)
+    assert np.allclose(neighbour_coefficients(levels, tries), alone, rtol=1e-4, atol=1e-4 * np.abs(alone).max())
+
+
+@pytest.mark.parametrize("shape", [0.3, 1.0, 1.7])
+def test_first_look_reads_the_signs_of_every_window(shape: float) -> None:
+    levels = grey_of_windows(grey(photo("coffee")))
+    windows = Windows(levels, shape)
+    signs = window_coefficients(levels, windows._boxes, frequencies=8).reshape(-1, 64) > 0
+    expected = np.packbits(signs, axis=1).view(np.uint64).ravel()
+    assert np.bitwise_count(expected ^ windows._low).mean() < 0.01  # where one is as good as zero
 
 
 @given(

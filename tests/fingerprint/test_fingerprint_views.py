@@ -19,7 +19,7 @@ from checker.fingerprint.hashes import is_flat
 from checker.fingerprint.rectangle import Rectangle
 from checker.fingerprint.robust import RobustModel, is_installed
 from checker.fingerprint.stored import stored_codes
-from checker.fingerprint.views import SHAPES, content_of, contents, platform_crops
+from checker.fingerprint.views import SHAPES, View, content_of, contents, grey_image, platform_crops, seen
 from checker.model import PHASH256, Picture, Pixels, Variant
 from checker.report import Orientation
 from checker.settings import Settings
@@ -37,13 +37,18 @@ def framed(name: str, width: int) -> Pixels:
     return pixels_of(canvas)
 
 
+def contents_of(found: Pixels) -> tuple[View, ...]:
+    """The parts of a picture that are pictures of their own."""
+    return contents(found, grey_image(found))
+
+
 # --- platform crops --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_platform_crops_have_the_shape_they_are_named_after_and_lie_in_the_middle(name: str) -> None:
-    whole = contents(pixels(name))[0]
-    for crop in platform_crops(pixels(name), whole):
+    whole = contents_of(pixels(name))[0]
+    for crop in platform_crops(grey_image(pixels(name)), whole):
         wide, high = NUMBERS[crop.variant]
         box = crop.box
         assert abs(box.width * high - box.height * wide) <= max(wide, high)  # to the pixel
@@ -57,14 +62,14 @@ def test_picture_that_has_a_shape_already_is_not_cut_to_it(variant: Variant) -> 
     wide, high = NUMBERS[variant]
     side = 600 // max(wide, high)
     square = pixels_of(photo("gravel").resize((side * wide, side * high)))
-    cut = {crop.variant for crop in platform_crops(square, contents(square)[0])}
+    cut = {crop.variant for crop in platform_crops(grey_image(square), contents_of(square)[0])}
     assert cut == set(SHAPES) - {variant}
 
 
 def test_crop_of_the_middle_has_the_code_of_the_cropped_picture() -> None:
     image = photo("coffee")  # 600 x 400
     whole, cropped = pixels_of(image), pixels_of(image.crop((100, 0, 500, 400)))
-    crops = {crop.variant: crop for crop in platform_crops(whole, contents(whole)[0])}
+    crops = {crop.variant: crop for crop in platform_crops(grey_image(whole), contents_of(whole)[0])}
     assert crops[Variant.CROP_1X1].box == Rectangle(100, 0, 500, 400)
     assert np.array_equal(crops[Variant.CROP_1X1].grey64, cropped.grey64)
 
@@ -85,7 +90,7 @@ def test_framed_photo_is_asked_with_crops_of_what_is_inside_of_the_frame() -> No
 
 def test_whole_comes_first_and_no_two_parts_are_alike() -> None:
     for name in NAMES:
-        views = contents(pixels(name))
+        views = contents_of(pixels(name))
         assert views[0].variant is Variant.WHOLE
         assert views[0].grey64 is pixels(name).grey64
         assert len(views) <= 5
@@ -94,13 +99,13 @@ def test_whole_comes_first_and_no_two_parts_are_alike() -> None:
 
 
 def test_content_of_a_framed_photo_is_the_photo() -> None:
-    content = content_of(contents(framed("coffee", 50)))
+    content = content_of(contents_of(framed("coffee", 50)))
     assert content.box.overlap(Rectangle(50, 50, 410, 290)) > 0.97
 
 
 def test_content_of_a_screenshot_is_the_photo() -> None:
     screen, box = page(photo("chelsea"))
-    content = content_of(contents(pixels_of(screen)))
+    content = content_of(contents_of(pixels_of(screen)))
     assert content.variant is Variant.INNER
     assert content.box.overlap(Rectangle(*box)) > 0.97
 
@@ -108,7 +113,7 @@ def test_content_of_a_screenshot_is_the_photo() -> None:
 def test_pixels_without_a_view_are_refused() -> None:
     bare = Pixels(pixels("coffee").grey64, 600, 400, "JPEG")
     with pytest.raises(ValueError, match="decode with view=True"):
-        contents(bare)
+        seen(bare)
 
 
 # --- codes -----------------------------------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def test_large_corpus_keeps_no_platform_crops(images: Path) -> None:
 def test_asked_codes_are_at_most_64_and_hold_every_content_with_detail_in_eight_orientations(name: str) -> None:
     asked = Question(pixels(name), None).codes
     assert len(asked) <= CODES_MAX == 64
-    for view in contents(pixels(name)):
+    for view in contents_of(pixels(name)):
         turns = {code.orientation for code in asked if code.variant is view.variant}
         assert turns == (set() if is_flat(view.grey64) else set(Orientation))
 
