@@ -25,7 +25,7 @@ from api.counted import LookUpCounts
 from api.deps import Service, wants_page
 from api.described import DESCRIPTION, SERVERS, TAGS, complete
 from api.guards import Guards
-from api.limits import BODIES_BYTES_MAX, DECODES_MAX, LISTS_MAX, QUEUE_MAX, DailyQuota, Gate
+from api.limits import DailyQuota, Gates
 from api.pages import Pages
 from api.problems import STATUS, ProblemError, ProblemKind, problem_document, problem_response
 from api.proxies import NO_PROXIES, Proxies
@@ -141,13 +141,12 @@ def create_app(
         decoder=decoder,
         settings=settings,
         clock=clock,
-        gate=_gate(serving.workers),
+        gates=Gates.of(serving.workers),
         opt_out_quota=quota,
         look_up_limit=look_up_limit,
         pages=Pages(settings),
         private=private_lists,
         bulk=bulk_jobs,
-        lists_gate=Gate(LISTS_MAX, queue_max=0),
         transparency=Transparency(opt_outs.registry, clock),
     )
     for router in ROUTERS:
@@ -184,11 +183,6 @@ def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
     of_routes = app.openapi
     app.openapi = lambda: complete(of_routes())  # type: ignore[method-assign]
     return app
-
-
-def _gate(workers: int) -> Gate:
-    """The share of one process in what all of them may read at once."""
-    return Gate(max(1, DECODES_MAX // workers), max(1, QUEUE_MAX // workers), BODIES_BYTES_MAX // workers)
 
 
 def _keep_searches_fast(checker: Checker, *, builds: bool) -> Callable[[], None]:

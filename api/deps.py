@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from api.limits import JSON_BYTES_MAX, DailyQuota, Gate, read_body
+from api.limits import JSON_BYTES_MAX, DailyQuota, Gates, read_body
 from api.pages import Pages
 from api.problems import ProblemError, ProblemKind
 from api.rates import LookUpLimit
@@ -40,14 +40,12 @@ class Service:
     """Never in this process: what is uploaded is anybody's."""
     settings: Settings
     clock: Callable[[], datetime]
-    gate: Gate
+    gates: Gates
     opt_out_quota: DailyQuota
     look_up_limit: LookUpLimit
     pages: Pages
     private: DailyLists
     bulk: BulkJobs
-    lists_gate: Gate
-    """For lists of codes: they are not decoded, and arrive for minutes."""
     transparency: Transparency
     together: Together = field(default_factory=lambda: Together(count_max=TOGETHER_MAX))
     """For look-ups by codes: those that wait are answered in one call of `check_together`."""
@@ -88,15 +86,25 @@ class Body:
     is_json: bool
 
 
+def media_type_of(request: Request) -> str:
+    """What the body says that it is, without parameters; empty: nothing."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_json(request: Request) -> bool:
+    """Does the body say that it is JSON?"""
+    return media_type_of(request) == JSON
+
+
 async def read_picture_or_json(request: Request, service: Service) -> Body:
     """Read a picture (raw, never multipart: its parser writes large parts to a disk) or JSON.
 
     Raises:
         ProblemError: unsupported-media-type, too-large, too-slow.
     """
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == JSON:
+    if is_json(request):
         return Body(await read_body(request, bytes_max=JSON_BYTES_MAX), is_json=True)
+    media_type = media_type_of(request)
     if media_type.startswith("image/") or media_type == "application/octet-stream":
         return Body(await read_body(request, bytes_max=service.settings.picture_bytes_max), is_json=False)
     raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
@@ -108,7 +116,7 @@ async def read_picture(body: bytes, service: Service) -> Picture:
     Raises:
         ProblemError: unreadable, too-plain.
     """
-    async with service.gate.work():
+    async with service.gates.pictures.work():
         picture = await run_in_threadpool(fingerprint_bytes, body, service.settings, decoder=service.decoder)
     if isinstance(picture, Unreadable):
         raise unreadable(picture.detail)

@@ -15,6 +15,7 @@ import math
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from starlette.requests import ClientDisconnect, Request
@@ -31,6 +32,9 @@ TURN_SECONDS_MAX = 8.0
 """How long they may. The dearest pictures keep a decoder for a second, and 32 of them would be half a minute."""
 BODIES_BYTES_MAX = 160 * 2**20
 """Of all bodies in memory together: 34 phone photos of 4.7 MiB, or eight of the largest (34 of those held 2.7 GB)."""
+CODES_MAX = 128
+"""Look-ups by codes that are read or wait, in all processes: they need no decode, and 128 are answered in 0.1 s. Their
+places are their own, so that photos that take long keep nobody out who asks by codes."""
 LISTS_MAX = 4
 """Lists of bulk look-ups that arrive at once in one process; they go to the disk."""
 RETRY_BUSY_S = 5
@@ -139,6 +143,26 @@ class Gate:
             yield
         finally:
             self._working.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The places of one process."""
+
+    pictures: Gate
+    codes: Gate
+    """For look-ups by codes: they are not decoded."""
+    lists: Gate
+    """For lists of codes: they are not decoded either, and arrive for minutes."""
+
+    @classmethod
+    def of(cls, workers: int) -> Gates:
+        """The share of one of so many processes in what all of them may read at once."""
+        return cls(
+            pictures=Gate(max(1, DECODES_MAX // workers), max(1, QUEUE_MAX // workers), BODIES_BYTES_MAX // workers),
+            codes=Gate(max(1, CODES_MAX // workers), queue_max=0),
+            lists=Gate(LISTS_MAX, queue_max=0),
+        )
 
 
 OPT_OUTS_OF_ALL_PER_DAY_MAX = 2_000

@@ -44,8 +44,8 @@ class Settings:
     robust_model_sha256: str = ""
     robust_threads: int = 1
     """Threads of one model run. More make one answer faster and many answers slower."""
-    robust_batch: int = 8
-    """Pictures of one shape that the model is given at once."""
+    robust_batch: int = 1
+    """Pictures of one shape that the model is given at once. On a CPU more are no faster, and take some 15 MB each."""
     stored_parts: str = "on"
     """Whether stored pictures are also coded in parts, by which cut, framed and mirrored copies are found: "on", or
     "off" for a fifth of the work and whole copies only."""

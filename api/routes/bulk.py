@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-from api.deps import Service, ServiceDep, require_key, require_query
+from api.deps import Service, ServiceDep, media_type_of, require_key, require_query
 from api.problems import ProblemError, ProblemKind
 from api.schemas.bulk import (
     BULK_KEY,
@@ -79,7 +79,7 @@ async def make(
     cause = Cause(purpose, case)
     if wrong := wrong_cause(holder, cause):
         raise invalid_request(wrong)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in NDJSON_TYPES:
+    if media_type_of(request) not in NDJSON_TYPES:
         raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
     await run_in_threadpool(service.checker.require_pictures)
     job = await _take_in(request, service, holder, cause)
@@ -185,7 +185,7 @@ async def _take_in(request: Request, service: Service, holder: KeyHolder, cause:
         ProblemError: busy, too-large, too-slow, rate-limited; invalid-request, naming the row.
     """
     try:
-        async with service.lists_gate.place():
+        async with service.gates.lists.place():
             with service.bulk.intake() as intake:
                 async with asyncio.timeout(READ_SECONDS_MAX):
                     await _read(request, intake)

@@ -35,7 +35,7 @@ async def closer_look(request: Request, service: ServiceDep) -> Response:
     left = service.look_up_limit.take(request, now=service.clock())
     bytes_max = service.settings.picture_bytes_max + FRAME_BYTES_MAX
     # Twice: the form, and the photo that is taken out of it.
-    async with service.gate.place(2 * expected_bytes(request, bytes_max=bytes_max)):
+    async with service.gates.pictures.place(2 * expected_bytes(request, bytes_max=bytes_max)):
         boundary = _boundary(request.headers.get("content-type", ""))
         photo = _read_form(await read_body(request, bytes_max=bytes_max), boundary)
         report = await report_by_picture(photo, service)

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import JSON, Service, ServiceDep, require_key, require_query
+from api.deps import Service, ServiceDep, is_json, require_key, require_query
 from api.limits import read_body
 from api.problems import ProblemError, ProblemKind
 from api.schemas.honours import (
@@ -58,7 +58,7 @@ async def state(request: Request, service: ServiceDep) -> dict[str, Any]:
     """The statement as it is kept. Sent again with the same report digest, it is the one that was kept before."""
     require_query(request)
     holder = await run_in_threadpool(require_key, request, service, Scope.HONOUR)
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+    if not is_json(request):
         raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
     said = read_json(HonourIn, await read_body(request, bytes_max=BODY_BYTES_MAX))
     return _told(await run_in_threadpool(_keep, service, holder.name, said, service.clock()))

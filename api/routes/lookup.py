@@ -13,8 +13,17 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from api.answers import answer_words
-from api.deps import Service, ServiceDep, credentials, read_picture_or_json, require_query, unreadable, wants_page
-from api.limits import expected_bytes
+from api.deps import (
+    Service,
+    ServiceDep,
+    credentials,
+    is_json,
+    read_picture_or_json,
+    require_query,
+    unreadable,
+    wants_page,
+)
+from api.limits import JSON_BYTES_MAX, expected_bytes
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import LookupIn, json_body, read_codes, read_json
 from api.schemas.told import READING_A_BODY, READING_A_PICTURE, WITHDRAW_CODE, WRITING, MatchTold, ReportTold, answers
@@ -41,15 +50,21 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
     require_query(request)
     left = service.look_up_limit.take(request, now=service.clock())
-    async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
+    by_codes = is_json(request)
+    if by_codes:
+        place = service.gates.codes.place(expected_bytes(request, bytes_max=JSON_BYTES_MAX))
+    else:
+        bytes_max = service.settings.picture_bytes_max
+        place = service.gates.pictures.place(expected_bytes(request, bytes_max=bytes_max))
+    async with place:
         body = await read_picture_or_json(request, service)
-        if body.is_json:
+        if by_codes:
             codes = read_codes(read_json(LookupIn, body.data).codes)
             report = await service.together.ask(codes, service.check_together)
         else:
             report = await report_by_picture(body.data, service)
     if wants_page(request):
-        answer = answer_words(report, service.pages.words, now=service.clock(), by_codes=body.is_json)
+        answer = answer_words(report, service.pages.words, now=service.clock(), by_codes=by_codes)
         page = service.pages.html("answer.html", answer=answer)
         return HTMLResponse(padded(page.encode()), headers=left)
     document = padded(json.dumps(report_document(report)).encode())
@@ -93,7 +108,7 @@ async def report_by_picture(body: bytes, service: Service) -> Report:
         service.catch_up(now)
         return service.checker.check(body, now=now)
 
-    async with service.gate.work():
+    async with service.gates.pictures.work():
         report = await run_in_threadpool(checked)
     if report.status is CheckStatus.UNREADABLE:
         raise unreadable(report.reason or "")

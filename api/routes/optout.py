@@ -69,7 +69,7 @@ async def add(
 ) -> dict[str, Any]:
     """The receipt is the proof and may be shown; the withdraw code is the key and should be kept apart from it."""
     require_query(request, "uses")
-    async with service.gate.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
+    async with service.gates.pictures.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
         pictures, named, evidence = await _read(body, uses, service)
     now = service.clock()

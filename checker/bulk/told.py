@@ -19,9 +19,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from checker.console import safe_cell
 from checker.documents import match_document
 from checker.lookup import Checker
@@ -49,26 +46,27 @@ class Reason(StrEnum):
     COUNT_HOSTS = "count-hosts"
 
 
-COLUMNS: dict[str, pa.DataType] = {
-    "row": pa.int64(),
-    "id": pa.string(),
-    "found": pa.bool_(),
-    "kind": pa.string(),
-    "orientation": pa.string(),
-    "phash256": pa.int64(),
-    "sscd512": pa.int64(),
-    "codes_disagree": pa.bool_(),
-    "expected_chance_matches": pa.float64(),
-    "handle": pa.string(),
-    "where": pa.string(),
-    "sightings": pa.int64(),
-    "image_url": pa.string(),
-    "page_url": pa.string(),
-    "source": pa.string(),
-    "first_seen": pa.string(),
-    "last_seen": pa.string(),
+COLUMNS: dict[str, str] = {
+    "row": "int64",
+    "id": "string",
+    "found": "bool",
+    "kind": "string",
+    "orientation": "string",
+    "phash256": "int64",
+    "sscd512": "int64",
+    "codes_disagree": "bool",
+    "expected_chance_matches": "double",
+    "handle": "string",
+    "where": "string",
+    "sightings": "int64",
+    "image_url": "string",
+    "page_url": "string",
+    "source": "string",
+    "first_seen": "string",
+    "last_seen": "string",
 }
-"""Of CSV and Parquet: a line a sighting, or one for a row or a match without any. Empty: it has none."""
+"""Of CSV and Parquet, with the name of their type there: a line a sighting, or one for a row or a match without any.
+Empty: it has none."""
 _HIDDEN = ("image_url", "page_url", "caption", "locator")
 
 
@@ -135,7 +133,11 @@ def as_csv(rows: Iterable[dict[str, Any]]) -> Iterator[bytes]:
 
 def as_parquet(rows: Iterable[dict[str, Any]], scratch: Path) -> Iterator[bytes]:
     """The same columns; written to the file `scratch` first, which is deleted when it was told."""
-    schema = pa.schema(list(COLUMNS.items()))
+    # Here, because each process of the service would hold 20 MB of it, and most never write a table.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, pa.type_for_alias(kind)) for name, kind in COLUMNS.items()])
     scratch.touch(mode=0o600, exist_ok=False)
     try:
         with pq.ParquetWriter(scratch, schema, compression="zstd") as writer:

@@ -7,9 +7,11 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from api_service import CHECKS, IMAGES, JPEG, Clock, Opener, TestClient, picture
+from fastapi import FastAPI
 from PIL import Image, ImageOps
 
 from checker.fingerprint import Depth, fingerprint_file
@@ -50,6 +52,20 @@ def test_a_copy_is_found_with_what_where_since_when_and_what_was_said(service: T
 def test_a_copy_is_found_by_its_code_alone(service: TestClient) -> None:
     answer = service.post("/v1/lookups", content=code_body(picture("chelsea.jpg").fingerprints[0].hex), headers=JSON)
     assert [match["codes"] for match in answer.json()["matches"]] == [{"phash256": 0}]
+
+
+def test_photos_that_wait_keep_nobody_out_who_asks_by_codes(service: TestClient, chelsea: bytes) -> None:
+    places = cast(FastAPI, service.app).state.service.gates.pictures
+    taken, places._taken = places._taken, places._places
+    try:
+        codes = code_body(picture("chelsea.jpg").fingerprints[0].hex)
+        assert service.post("/v1/lookups", content=codes, headers=JSON).status_code == 200
+        refused = service.post("/v1/lookups", content=chelsea, headers=JPEG)
+    finally:
+        places._taken = taken
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+    assert refused.json()["type"].endswith("/problems/busy")
+    assert service.post("/v1/lookups", content=chelsea, headers=JPEG).status_code == 200
 
 
 ANOTHER_MODEL = {"version": "1-0123456789ab", "hex": "5a" * 64}
