@@ -45,9 +45,9 @@ def serve(
     """
     import os
 
+    from api.accepting import Shares, bind
     from api.guards import is_loopback
     from api.proxies import Proxies
-    from api.server import bind
     from api.workers import Supervisor, Worker
     from checker.settings import Settings
 
@@ -57,6 +57,7 @@ def serve(
     proxies = Proxies.parse(proxy or ())
     counters = _counters(workers) if metrics_port else None
     listener = bind(host, port)
+    shares = Shares(workers)
     shown = f"[{host}]" if ":" in host else host
     url = f"http://{shown}:{listener.getsockname()[1]}"
 
@@ -74,7 +75,8 @@ def serve(
         with ExitStack() as open_ones:
             if counters and metrics_port and is_first:
                 open_ones.enter_context(Metrics(counters, metrics_port, workers=workers))
-            return run(app, listener, listening=worker.ready, parent_fd=worker.parent_fd)
+            share = shares.of(worker.slot)
+            return run(app, listener, listening=worker.ready, share=share, parent_fd=worker.parent_fd)
 
     told = partial(answer, f"open {url}")
     try:

@@ -21,8 +21,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from api.accepting import OneByOne, Share
 from api.connections import BoundedConnection
-from checker.errors import InputError
 
 GRACE_S = 5
 """How long an answer that has begun may go on after the end was asked for."""
@@ -35,21 +35,40 @@ class Server(uvicorn.Server):
     """uvicorn, telling once when it listens.
 
     Args:
+        share: of the connections that several processes take.
         parent_fd: becomes readable when the process that started this one is gone: then this one ends too.
     """
 
-    def __init__(self, config: uvicorn.Config, listening: Callable[[], None], parent_fd: int | None = None) -> None:
+    def __init__(
+        self, config: uvicorn.Config, listening: Callable[[], None], share: Share, parent_fd: int | None = None
+    ) -> None:
         super().__init__(config)
         self._listening = listening
+        self._share = share
         self._parent_fd = parent_fd
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open for requests, then say so."""
-        await super().startup(sockets=sockets)
+        await super().startup(sockets=[])
+        self.servers = [
+            OneByOne(listener, self._connection, share=self._share, held=self._held)  # type: ignore[misc]
+            for listener in sockets or ()
+        ]
         if self._parent_fd is not None:
             asyncio.get_running_loop().add_reader(self._parent_fd, self._orphaned, self._parent_fd)
         if self.started:
             self._listening()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: tell the other processes how many connections are left here."""
+        self._share.note(self._held())
+        return await super().on_tick(counter)
+
+    def _held(self) -> int:
+        return len(self.server_state.connections)
+
+    def _connection(self) -> asyncio.Protocol:
+        return BoundedConnection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     def _orphaned(self, parent_fd: int) -> None:
         asyncio.get_running_loop().remove_reader(parent_fd)
@@ -83,27 +102,6 @@ LOGGING: dict[str, Any] = {
 }
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes any that is free.
-
-    Raises:
-        InputError: the port is in use, or the host is none of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such port"
-        raise InputError(
-            f"cannot listen on {host} port {port}: {reason}; choose another with --port, or --port 0 for any"
-        ) from error
-    return listener
-
-
 def keep_memory_private() -> None:
     """No core file, which would hold the photos that were in memory, and no look into it for other processes."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -112,7 +110,14 @@ def keep_memory_private() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
-def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None], parent_fd: int | None = None) -> bool:
+def run(
+    app: FastAPI,
+    listener: socket.socket,
+    *,
+    listening: Callable[[], None],
+    share: Share,
+    parent_fd: int | None = None,
+) -> bool:
     """Serve until SIGINT or SIGTERM, or until the parent is gone where there is one.
 
     Returns:
@@ -130,7 +135,7 @@ def run(app: FastAPI, listener: socket.socket, *, listening: Callable[[], None],
         timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
-    server = Server(config, listening, parent_fd)
+    server = Server(config, listening, share, parent_fd)
     # uvicorn ends on the signal and raises it again afterwards for those who were there before it: us.
     before = {number: signal.signal(number, _ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -24,8 +24,8 @@ from schemathesis.engine import Status, from_schema
 from schemathesis.engine.events import FatalError, NonFatalError, ScenarioFinished
 from starlette.testclient import TestClient
 
+from api.accepting import bind
 from api.app import create_app
-from api.server import bind
 from checker.audit.cases import Purpose
 from checker.keys import CaseRules, Scope, create_key
 from checker.optout.request import OptOuts

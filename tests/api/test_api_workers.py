@@ -7,13 +7,14 @@ import os
 import select
 import signal
 import socket
+import statistics
 import subprocess
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,19 @@ def children(parent: int) -> list[int]:
     except FileNotFoundError:
         return []
     return [int(number) for number in listed.split()]
+
+
+def connections_of(process: int, port: int) -> int:
+    """How many connections to a port a process holds, as the kernel lists them."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]]
+    ours = {f"socket:[{line[9]}]" for line in lines if line[1].endswith(f":{port:04X}") and line[3] == "01"}
+    found = 0
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        try:
+            found += os.readlink(descriptor) in ours
+        except FileNotFoundError:
+            continue
+    return found
 
 
 def is_alive(number: int) -> bool:
@@ -105,6 +119,29 @@ def test_the_workers_number_one_log_without_a_gap(corpus: Path) -> None:
         assert status(lambda: opt_out(url)) == 429, "and they share the count of the day"
         stats = [json.loads(get(f"{url}/v1/stats"))["log"]["size"] for _ in range(6)]
         assert stats == [20] * 6
+
+
+def test_connections_that_come_together_are_shared_by_all_workers(corpus: Path) -> None:
+    with serving(corpus) as (process, url):
+        until(lambda: len(children(process.pid)) == 2)
+        workers, port = children(process.pid), int(url.rpartition(":")[2])
+
+        def held() -> list[int]:
+            return [connections_of(worker, port) for worker in workers]
+
+        def apart(connections: int) -> int:
+            """How many more one worker gets than the other."""
+            with ExitStack() as stack:
+                for _ in range(connections):
+                    stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                until(lambda: sum(held()) == connections)
+                most, least = max(held()), min(held())
+            until(lambda: sum(held()) == 0)
+            return most - least
+
+        until(lambda: apart(2) == 0)  # from here on both of them listen
+        # Whoever is busy for longer than the others leave it a connection gets fewer; without sharing the median is 8.
+        assert statistics.median(apart(8) for _ in range(9)) <= 2
 
 
 def test_a_worker_that_dies_is_replaced_and_the_others_answer_meanwhile(corpus: Path) -> None:
