@@ -186,7 +186,7 @@ class _Size:
     """(places down x COARSE, side)."""
 
 
-@lru_cache(maxsize=16)  # most pictures have one of few shapes
+@lru_cache(maxsize=4)  # 1 to 2 MB each; most pictures have one of few shapes
 def _grid(shape: float) -> tuple[_Size, ...]:
     """All windows of one shape: sizes a tenth apart, places a tenth of the window apart."""
     sizes = []
@@ -200,7 +200,7 @@ def _grid(shape: float) -> tuple[_Size, ...]:
     return tuple(sizes)
 
 
-@lru_cache(maxsize=256)  # 70 KB each; one side of a window has the same lengths in all shapes
+@lru_cache(maxsize=64)  # 70 KB each; one side of a window has the same lengths in all shapes
 def _coarse_bases(length: float) -> Floats:
     """The cosine matrices of all places of windows of one length, (places x COARSE, side)."""
     starts = _places(length)

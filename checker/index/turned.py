@@ -131,7 +131,7 @@ class TurnedCodes:
         for piece in range(PIECES):
             # By keys, so that questions that follow one another look at cells that are in the cache.
             if len(asked) > _FEW:
-                order = cell_keys(asked, piece).astype(np.uint16).argsort(kind="stable")
+                order = cell_keys(asked, piece).argsort(kind="stable")
             table = pieces.words[piece], pieces.rows[piece], pieces.starts[piece]
             loops.join(table, self._codes, self.sure_bits, asked, order, (piece, distance_bits_max), best, _NOT_WANTED)
 

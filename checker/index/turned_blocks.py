@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,16 +102,17 @@ def both_ways(codes: Words) -> Words:
     return np.concatenate([by_blocks(codes), by_blocks(codes, exchanged=True)])
 
 
-def cell_keys(words: Words, piece: int) -> npt.NDArray[np.int64]:
+def cell_keys(words: Words, piece: int) -> npt.NDArray[np.uint16]:
     """The keys of one piece, 0 to 2^15 - 1: where the highest bit is set, the complement of the bits."""
     block, quarter = divmod(piece, BLOCK_BITS // PIECE_BITS)
-    bits = (words[:, block] >> np.uint64(PIECE_BITS * quarter)).astype(np.int64) & 0xFFFF
+    bits = (words[:, block] >> np.uint64(PIECE_BITS * quarter)).astype(np.uint16)  # the lowest 16 bits
     return folded(bits)
 
 
-def folded(bits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The key that some bits and their complement share."""
-    return (bits ^ -(bits >> (PIECE_BITS - 1))) & (CELLS - 1)
+def folded(bits: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The key that some bits and their complement share; bits and keys are uint16 or int64."""
+    keys: npt.NDArray[Any] = (bits ^ -(bits >> (PIECE_BITS - 1))) & (CELLS - 1)
+    return keys
 
 
 def turned_distances(differing: Words) -> npt.NDArray[np.int64]:
@@ -162,8 +164,8 @@ def piece_table(codes: Words, piece: int) -> PieceTable:
     words, rows = np.zeros(len(codes) + LANES, dtype=np.uint64), np.zeros(len(codes) + LANES, dtype=np.uint32)
     starts = np.zeros(CELLS + 1, dtype=np.int32)
     keys = cell_keys(codes, piece)
-    order = keys.astype(np.uint16).argsort(kind="stable")  # numpy sorts these by radix
+    order = keys.argsort(kind="stable")  # numpy sorts 16 bits by radix
     rows[: len(codes)] = order
-    words[: len(codes)] = codes[order, piece // (PIECES // BLOCKS)]
+    np.take(codes[:, piece // (PIECES // BLOCKS)], order, out=words[: len(codes)], mode="clip")
     starts[1:] = np.bincount(keys, minlength=CELLS).cumsum()
     return words, rows, starts

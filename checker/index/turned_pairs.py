@@ -89,7 +89,7 @@ class TurnedPairs:
         self, loops: Loops, table: PieceTable, asked: Words, piece: int, distance_bits_max: int
     ) -> tuple[Ids, Ids]:
         """One piece by the compiled loops, the questions in the order of their keys."""
-        order = cell_keys(asked, piece).astype(np.uint16).argsort(kind="stable")
+        order = cell_keys(asked, piece).argsort(kind="stable")
         how = piece, distance_bits_max
         unsure, best = np.full(len(self), -1, dtype=np.int16), np.full(len(asked), NONE, dtype=np.uint64)
         room = _ROOM
