@@ -23,7 +23,8 @@ test: .venv/.installed-dev chromium
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	# The cores are shared by as many test processes: threads of matrix products in each would wait for each other.
-	OMP_NUM_THREADS=1 PHOTOS="$(PHOTOS)" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_FLAGS)
+	# Compiled modules are kept, whatever the environment says: the tests start hibs many hundred times.
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 PHOTOS="$(PHOTOS)" $(BIN)/python -m pytest --numprocesses auto --dist worksteal $(PYTEST_FLAGS)
 
 screens: .venv/.installed-dev chromium
 	$(BIN)/python benchmarks/screens.py build/screens

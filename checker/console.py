@@ -99,6 +99,15 @@ def one_line(text: object) -> str:
     return printable(str(text)).replace("\n", "\\u000a")
 
 
+def count_of(number: int, noun: str, many: str = "") -> str:
+    """A number with its noun; `many`: its plural, where that is not the noun and an s.
+
+    >>> count_of(1, "entry", "entries"), count_of(2000, "entry", "entries"), count_of(0, "picture")
+    ('1 entry', '2,000 entries', '0 pictures')
+    """
+    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"
+
+
 def safe_cell(value: Any) -> str:
     """A cell of a CSV that no spreadsheet runs. Names, captions and addresses come from strangers.
 

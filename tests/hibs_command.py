@@ -12,6 +12,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 Hibs = Callable[..., "subprocess.CompletedProcess[str]"]
+POLL_S = 0.01
+"""How often a server of the standard library looks whether it is to end; its own 0.5 s is what a test would wait."""
 
 
 def hibs_in(folder: Path) -> Hibs:
@@ -38,13 +40,16 @@ def serving(folder: Path, data: str) -> Iterator[str]:
     command = [sys.executable, "-P", "-m", "checker", "serve", "--data", data, "--port", "0"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        address = ""
-        for line in process.stdout:
-            if found := re.search(r"open (http://127\.0\.0\.1:\d+)", line):
-                address = found[1]
-                break
-        assert address, "serve did not say where it listens"
-        yield address
-        process.send_signal(signal.SIGINT)
-        process.stdout.read()
-        assert process.wait(timeout=20) == 0
+        try:
+            address = ""
+            for line in process.stdout:
+                if found := re.search(r"open (http://127\.0\.0\.1:\d+)", line):
+                    address = found[1]
+                    break
+            assert address, "serve did not say where it listens"
+            yield address
+            process.send_signal(signal.SIGINT)
+            process.stdout.read()
+            assert process.wait(timeout=20) == 0
+        finally:
+            process.kill()  # a test that failed would wait for it for ever

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.console import ExitCode, one_line, printable
+from checker.console import ExitCode, count_of, one_line, printable
 from checker.errors import InputError, NewerDataError, RemoteError, VerificationError
 from checker.settings import Settings
 
@@ -34,6 +34,13 @@ def test_nothing_unprintable_reaches_a_terminal(text: str) -> None:
 
 def test_letters_of_any_language_stay() -> None:
     assert printable("Zoë 東京 صورة") == "Zoë 東京 صورة"
+
+
+def test_one_of_a_kind_is_told_as_one() -> None:
+    assert [count_of(number, "picture") for number in (0, 1, 2, 1000)] == [
+        *("0 pictures", "1 picture", "2 pictures", "1,000 pictures"),
+    ]
+    assert [count_of(number, "entry", "entries") for number in (0, 1, 2)] == ["0 entries", "1 entry", "2 entries"]
 
 
 def test_settings_come_from_the_environment() -> None:

@@ -58,7 +58,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             *("pages", "answers", "guards", "rates", "schemas", "metrics"),
             *("counted", "transparency", "described", "together"),
         ),
-        ("assets", "connections", "limits", "measured", "proxies"),
+        ("accepting", "assets", "connections", "limits", "measured", "proxies"),
         ("problems",),
         ("words",),
     ),

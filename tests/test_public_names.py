@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -30,3 +31,16 @@ def test_nothing_heavy_is_imported_before_it_is_used(code: str) -> None:
     program = f"import sys; {code}; print([m for m in {heavy!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "3"}, "3")])
+def test_hibs_gives_matrices_one_thread_unless_told_otherwise(given: dict[str, str], expected: str) -> None:
+    others = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    program = (
+        "import atexit, os, sys; sys.argv = ['hibs', '--version']; "
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); from checker.cli import main; main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=others | given
+    )
+    assert done.stdout.splitlines()[-1] == expected

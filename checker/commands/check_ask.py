@@ -51,7 +51,6 @@ def ask_folder(data: Path, settings: Settings, *, with_codes: bool = False) -> I
     """
     from datetime import UTC, datetime
 
-    from checker.client.client import codes_document
     from checker.documents import report_document
     from checker.fingerprint import Depth
     from checker.fingerprint.pictures import fingerprint_bytes
@@ -71,6 +70,8 @@ def ask_folder(data: Path, settings: Settings, *, with_codes: bool = False) -> I
             report = checker.check(body, now=now)
             codes = {}
             if report.matches and with_codes:
+                from checker.client.client import codes_document  # 0.1 s, for what few ask
+
                 picture = fingerprint_bytes(body, settings, decoder=decoder, depth=Depth.WHOLE)
                 codes = codes_document(picture) if isinstance(picture, Picture) else {}
             return Answered(opened_document(report, _view_here(checker, data, withdraw_code, now)), codes)

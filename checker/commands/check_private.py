@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from checker.commands.fingerprint import named_pictures
 from checker.commands.service import service
-from checker.console import say
+from checker.console import count_of, say
 
 if TYPE_CHECKING:
     from checker.fingerprint import Decoder
@@ -47,8 +47,8 @@ def ask_privately(
     if server:
         said = source.traffic
         say(
-            f"private check: {_count(said.requests, 'request')}, {_count(said.sketches, 'sketch', 'sketches')} of 16 "
-            f"bits sent, {said.bytes_received:,} bytes received"
+            f"private check: {count_of(said.requests, 'request')}, {count_of(said.sketches, 'sketch', 'sketches')} "
+            f"of 16 bits sent, {said.bytes_received:,} bytes received"
         )
 
 
@@ -126,20 +126,16 @@ def private_lines(row: dict[str, Any]) -> Iterator[str]:
     if not any(match["kind"] != "possible" for match in matches):
         newest = (coverage["newest"] or "")[:10]
         yield (
-            f"{path}  not found by the private check in {_count(coverage['images'], 'picture')} from "
-            f"{_count(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
+            f"{path}  not found by the private check in {count_of(coverage['images'], 'picture')} from "
+            f"{count_of(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
         )
     for kind, words in _KINDS.items():
         bits = sorted(match["codes"][_CHECK] for match in matches if match["kind"] == kind)
         if bits:
             span = "-".join(str(b) for b in dict.fromkeys((bits[0], bits[-1])))
-            yield f"{path}  {words} ({_count(len(bits), 'row')}, {span} of 128 bits differ)"
+            yield f"{path}  {words} ({count_of(len(bits), 'row')}, {span} of 128 bits differ)"
     if matches:
         yield "    where is a second question: ask without --private, which sends a server the photo's codes"
     else:
         less = f"; {_UNSEEN_BY_SKETCH}" if row["shown"]["sketches"] else ""
         yield f"    {_UNSEEN}{less}"
-
-
-def _count(number: int, noun: str, many: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else many or f'{noun}s'}"

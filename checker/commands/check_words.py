@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from checker.commands.odds import one_in
+from checker.console import count_of
 
 _CODE_BITS = (("phash256", 256), ("sscd512", 512))
 """Kinds of code with their bits. A match is measured by the first one that it has."""
@@ -30,12 +31,12 @@ def answer_lines(row: dict[str, Any]) -> Iterator[str]:
     if len(possible) == len(row["matches"]):
         newest = (coverage["newest"] or "")[:10]
         yield (
-            f"{path}  not found in {_count(coverage['images'], 'picture')} from "
-            f"{_count(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
+            f"{path}  not found in {count_of(coverage['images'], 'picture')} from "
+            f"{count_of(coverage['sources'], 'source')}, newest {newest}  (not found is no proof)"
             f"{f'; {len(possible):,} possible' if possible else ''}"
         )
     for title, matches in _groups(row["matches"]):
-        yield f"{path}  {title}: {', '.join((_count(len(matches), 'picture'), *_distances(matches)))}"
+        yield f"{path}  {title}: {', '.join((count_of(len(matches), 'picture'), *_distances(matches)))}"
         yield from (f"    {line}" for line in (_sureness(matches), *_where(matches)) if line)
 
 
@@ -71,10 +72,6 @@ _PARTS = {
 """By: is the copy a part of the asked photo only; is the asked photo a part of the copy only."""
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _distances(matches: list[dict[str, Any]]) -> Iterator[str]:
     """By each kind of code that measures some of the matches. Nothing where none is named."""
     for number, (kind, bits) in enumerate(_CODE_BITS):
@@ -103,7 +100,7 @@ def _where(matches: list[dict[str, Any]]) -> Iterator[str]:
     if held:
         count = sum(h["count"] for h in held)
         first = min(h["first_seen_month"] for h in held)
-        yield f"where is withheld: {_count(count, 'place')}, first seen by us in {first}"
+        yield f"where is withheld: {count_of(count, 'place')}, first seen by us in {first}"
     sightings = [sighting for match in matches for sighting in match["sightings"]]
     for sighting in sightings[:_PLACES_SHOWN]:
         if sighting["locator"]:

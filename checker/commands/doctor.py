@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from checker.console import ExitCode, answer, answer_json, command, one_line
+from checker.console import ExitCode, answer, answer_json, command, count_of, one_line
 from checker.errors import CheckerError, RemoteProblemError
 
 if TYPE_CHECKING:
@@ -184,7 +184,9 @@ def _index(data: Path, settings: Settings, now: datetime) -> Finding:
         why = next(reason for reason in reasons if reason)
         return Finding("index", f"a build is due: {why}", f"{build}; a running service does it by itself")
     codes = sum(state.codes for _, state in states)
-    return Finding("index", f"{codes:,} codes, {sum(state.tail for _, state in states):,} of them not in its files yet")
+    return Finding(
+        "index", f"{count_of(codes, 'code')}, {sum(state.tail for _, state in states):,} of them not in its files yet"
+    )
 
 
 def _log(data: Path) -> Finding:
@@ -197,7 +199,7 @@ def _log(data: Path) -> Finding:
         return Finding("log", "there is none yet; hibs serve or hibs opt-out makes it")
     require_whole_folder(data)
     with closing(Registry.open(data / REGISTRY_FILE)) as registry:
-        return Finding("log", f"{registry.log_size():,} entries; what was signed is in registry.db")
+        return Finding("log", f"{count_of(registry.log_size(), 'entry', 'entries')}; what was signed is in registry.db")
 
 
 def _clock(data: Path, now: datetime) -> Finding:
@@ -241,7 +243,7 @@ def _service(server: str) -> Finding:
     except RemoteProblemError as error:
         return Finding("service", f"{server} answered {error.status}", "see what it wrote to standard error")
     took_ms = (time.monotonic() - began_s) * 1000
-    return Finding("service", f"{server} is ready, {ready.images:,} pictures, answered in {took_ms:.0f} ms")
+    return Finding("service", f"{server} is ready, {count_of(ready.images, 'picture')}, answered in {took_ms:.0f} ms")
 
 
 def _mib(size: int) -> str:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from checker.commands.uses import parse_uses
-from checker.console import ExitCode, answer, answer_json, command, one_line, say
+from checker.console import ExitCode, answer, answer_json, command, count_of, one_line, say
 from checker.errors import InputError
 
 if TYPE_CHECKING:
@@ -141,9 +141,11 @@ def honour(
         seconds = progress.seconds
     (say if as_json else answer)(_summary(done, seconds))
     if table.not_compared:
-        say(f"{table.not_compared:,} opt-outs hold codes that this version does not compare; update hibs")
+        hold = "holds" if table.not_compared == 1 else "hold"
+        say(f"{count_of(table.not_compared, 'opt-out')} {hold} codes that this version does not compare; update hibs")
     if table.other_uses:
-        say(f"{table.other_uses:,} of the opt-outs are about other uses than {', '.join(table.uses)} and do not count")
+        are = "is about other uses than {} and does" if table.other_uses == 1 else "are about other uses than {} and do"
+        say(f"{table.other_uses:,} of the opt-outs {are.format(', '.join(table.uses))} not count")
     if out is None:
         say("dry run: nothing was copied; --out DEST writes the rows to keep")
     if done["counts"]["not-checked"]:
@@ -191,8 +193,8 @@ def _summary(done: dict[str, Any], seconds: float) -> str:
     known = sum(done["known"].values())
     by_codes = f" ({known:,} known, {counts['rows'] / seconds:,.0f} rows/s)" if known else ""
     return (
-        f"{counts['rows']:,} rows: {actions}; {done['decoded']:,} pictures decoded{by_codes}; "
-        f"feed size {feed['size']:,}, {feed['opt_outs']:,} opt-outs standing"
+        f"{count_of(counts['rows'], 'row')}: {actions}; {count_of(done['decoded'], 'picture')} decoded{by_codes}; "
+        f"feed size {feed['size']:,}, {count_of(feed['opt_outs'], 'opt-out')} standing"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from checker.console import answer, answer_json, command, one_line
+from checker.console import answer, answer_json, command, count_of, one_line
 
 if TYPE_CHECKING:
     from checker.records.store import SourceFacts
@@ -43,16 +43,12 @@ def _lines(facts: SourceFacts) -> list[str]:
 
     details, source = facts.details, facts.source
     version = f", version {details.version}" if details.version else ""
-    listed = "" if facts.listed is None else f" of {_many(facts.listed, 'listed row')}"
+    listed = "" if facts.listed is None else f" of {count_of(facts.listed, 'listed row')}"
     gone = f", {facts.gone:,} gone since" if facts.gone else ""
     seen = f", last seen {utc_text(facts.last_seen)[:10]}" if facts.last_seen else ""
     said = (("run by", details.run_by), ("contact", details.contact), ("objections to", details.opt_out))
     return [
-        f"{source.name} ({source.kind}{version}): {_many(facts.images, 'picture')}, "
-        f"{_many(facts.sightings, 'sighting')}{listed}{gone}{seen}",
+        f"{source.name} ({source.kind}{version}): {count_of(facts.images, 'picture')}, "
+        f"{count_of(facts.sightings, 'sighting')}{listed}{gone}{seen}",
         *(f"    {label} {value}" for label, value in said if value),
     ]
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -243,8 +243,9 @@ class Log:
 
     def _refuse_behind(self, head: Checkpoint, size: int) -> None:
         if size < head.size:
+            entries = "1 entry" if size == 1 else f"{size} entries"
             raise LogBehindError(
-                f"{self._folder}/registry.db holds {size} entries, but {head.size} were signed: it is an older copy; "
+                f"{self._folder}/registry.db holds {entries}, but {head.size} were signed: it is an older copy; "
                 "restore the newest one, going on would fork the log"
             )
         if root(head.size, self._registry.node) != head.root:

@@ -123,7 +123,7 @@ def test_nothing_goes_on_over_an_older_copy_of_the_registry(
         refused = hibs(*command, "--data", corpus, exit_code=2)
         assert refused.stdout == ""
         assert refused.stderr == (
-            f"hibs: {corpus}/registry.db holds 1 entries, but 4 were signed: it is an older copy; "
+            f"hibs: {corpus}/registry.db holds 1 entry, but 4 were signed: it is an older copy; "
             "restore the newest one, going on would fork the log\n"
         )
     assert (corpus / "checkpoint").read_bytes() == signed

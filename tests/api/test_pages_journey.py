@@ -6,13 +6,14 @@ By touch, and once more with the keyboard alone. The collection and the operator
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from api_service import IMAGES
-from hibs_command import Hibs
+from hibs_command import Hibs, hibs_in
 from PIL import Image, ImageOps
 from playwright.sync_api import Browser, expect
 from visitor import PHONE, Visitor, open_page, serving
@@ -51,17 +52,25 @@ class Hands:
         asked.value.set_files(path)
 
 
-@pytest.fixture
-def world(hibs: Hibs, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def world_made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A collection with a holiday photo, an operator with a key, and the photo as its owner has it: mirrored."""
-    (tmp_path / "seen").mkdir()
+    folder = tmp_path_factory.mktemp("world")
+    hibs = hibs_in(folder)
+    (folder / "seen").mkdir()
     with Image.open(IMAGES / "rocket.jpg") as photo:
-        photo.resize((photo.width * 3 // 4, photo.height * 3 // 4)).save(tmp_path / "seen" / "r.jpg", quality=85)
-        ImageOps.mirror(photo).save(tmp_path / "mirrored.jpg", quality=90)
+        photo.resize((photo.width * 3 // 4, photo.height * 3 // 4)).save(folder / "seen" / "r.jpg", quality=85)
+        ImageOps.mirror(photo).save(folder / "mirrored.jpg", quality=90)
     hibs("ingest", "seen", IMAGES / "chelsea.jpg", "--data", "data", "--source", "Example-400M")
     key = hibs("keys", "create", "--name", "Example e.V.", "--scopes", "feed,honour", "--data", "data").stdout
-    (tmp_path / "key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]
-    return tmp_path
+    (folder / "key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]
+    return folder
+
+
+@pytest.fixture
+def world(world_made: Path, tmp_path: Path) -> Path:
+    """A copy of that for one test."""
+    return Path(shutil.copytree(world_made, tmp_path, dirs_exist_ok=True))
 
 
 @pytest.fixture(params=["touch", "keyboard"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 from urllib.parse import urlsplit
 
-from hibs_command import serving
+from hibs_command import POLL_S, serving
 
 
 class Recorder(BaseHTTPRequestHandler):
@@ -46,7 +46,7 @@ def recording(folder: Path, data: str) -> Iterator[tuple[str, list[bytes]]]:
         said: list[bytes] = []
         handler = type("Handler", (Recorder,), {"said": said, "service": urlsplit(address).netloc})
         with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-            thread = Thread(target=server.serve_forever)
+            thread = Thread(target=server.serve_forever, args=(POLL_S,))
             thread.start()
             yield f"http://127.0.0.1:{server.server_port}", said
             server.shutdown()

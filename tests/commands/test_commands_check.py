@@ -7,12 +7,12 @@ import os
 import re
 import shutil
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import imagehash
 import pytest
-from hibs_command import Hibs
+from hibs_command import CHECKOUT, Hibs
 from PIL import Image, ImageOps
 
 from checker.fingerprint import Depth, fingerprint_file
@@ -23,20 +23,27 @@ from checker.settings import Settings
 from checker.visits import PictureSeen
 
 
-@pytest.fixture
-def data(images: Path, tmp_path: Path, now: datetime, settings: Settings) -> Path:
-    """A data folder with two photos of an archive, and a folder `seen` with the same two."""
-    seen = tmp_path / "seen"
-    seen.mkdir()
-    with DataFolder.open(tmp_path / "d", create=True) as folder:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder `d` with two photos of an archive, and a folder `seen` with the same two."""
+    place, now = tmp_path_factory.mktemp("made"), datetime(2026, 11, 22, 14, 3, tzinfo=UTC)
+    (place / "seen").mkdir()
+    with DataFolder.open(place / "d", create=True) as folder:
         source = folder.store.source("old archive", kind="folder", now=now)
         for name in ("chelsea.jpg", "coffee.jpg"):
-            shutil.copy(images / name, seen)
-            picture = fingerprint_file(images / name, settings)
+            photo = CHECKOUT / "fixtures" / "images" / name
+            shutil.copy(photo, place / "seen")
+            picture = fingerprint_file(photo, Settings())
             assert isinstance(picture, Picture)
-            place = Locator(file=name)
-            folder.store.record_file(PictureSeen(picture, servable=True), source=source, locator=place, now=now)
-    return tmp_path / "d"
+            seen = PictureSeen(picture, servable=True)
+            folder.store.record_file(seen, source=source, locator=Locator(file=name), now=now)
+    return place
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path) -> Path:
+    """A copy of that for one test: its data folder."""
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True)) / "d"
 
 
 def test_fingerprint_prints_imagehash_s_bits(hibs: Hibs, images: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from hibs_command import CHECKOUT, Hibs, hibs_in
+from hibs_command import CHECKOUT, POLL_S, Hibs, hibs_in
 from PIL import Image
 from service_recorder import recording
 
@@ -244,7 +244,7 @@ def answering(*answers: tuple[int, object]) -> Iterator[str]:
     """A server that answers so: its address."""
     handler = type("Handler", (Answering,), {"answers": list(answers)})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = Thread(target=server.serve_forever)
+        thread = Thread(target=server.serve_forever, args=(POLL_S,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hibs_command import CHECKOUT, Hibs, hibs_in
+from hibs_command import CHECKOUT, Hibs, hibs_in, serving
 from PIL import Image
 from service_recorder import recording
 
@@ -61,6 +61,13 @@ def recorded(case: Path) -> Iterator[tuple[str, list[bytes]]]:
     """The address of a service behind a recorder, and what was sent to it."""
     with recording(case, "d") as address_and_said:
         yield address_and_said
+
+
+@pytest.fixture(scope="module")
+def service(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of one service for all who are refused, which changes nothing in it."""
+    with serving(Path(shutil.copytree(made, tmp_path_factory.mktemp("served"), dirs_exist_ok=True)), "d") as address:
+        yield address
 
 
 def report_of(folder: Path) -> dict[str, object]:
@@ -130,18 +137,18 @@ def test_reasons_are_those_of_the_service() -> None:
     ],
 )
 def test_what_the_key_does_not_allow_is_said_before_photos_are_read(
-    hibs: Hibs, case: Path, recorded: tuple[str, list[bytes]], arguments: tuple[str, ...], sentence: str
+    hibs: Hibs, case: Path, service: str, arguments: tuple[str, ...], sentence: str
 ) -> None:
-    asked = ("check", "--manifest", "case.csv", "--server", recorded[0], "--key-file", "bulk.key", "--csv", "o.csv")
+    asked = ("check", "--manifest", "case.csv", "--server", service, "--key-file", "bulk.key", "--csv", "o.csv")
     done = hibs(*asked, *arguments, exit_code=2)
     assert sentence in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not (case / "o.csv.journal").exists()
 
 
-def test_a_key_goes_with_a_server_and_has_to_be_one(hibs: Hibs, case: Path, recorded: tuple[str, list[bytes]]) -> None:
+def test_a_key_goes_with_a_server_and_has_to_be_one(hibs: Hibs, case: Path, service: str) -> None:
     assert "add --server" in hibs("check", "Smith", "--data", "d", *WITH_KEY, exit_code=2).stderr
-    alone = ("check", "Smith", "--server", recorded[0], *CAUSE)
+    alone = ("check", "Smith", "--server", service, *CAUSE)
     assert "--reason goes with --key-file" in hibs(*alone, "--reason", "count-hosts", exit_code=2).stderr
     (case / "other.key").write_text("hibs_" + "0" * 72)
     done = hibs(*alone, "--key-file", "other.key", exit_code=2)
@@ -196,16 +203,27 @@ def test_a_photo_that_was_replaced_meanwhile_is_sent_alone(
 # --- withdraw files --------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def opted_out(hibs: Hibs, case: Path) -> str:
-    """Coffee and rocket are opted out, and the list says with which files: the withdraw code of coffee."""
+@pytest.fixture(scope="module")
+def made_with_opt_outs(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same after coffee and rocket were opted out, and the list says with which files."""
+    folder = Path(shutil.copytree(made, tmp_path_factory.mktemp("opted-out"), dirs_exist_ok=True))
     files = []
-    for name in ("coffee", "rocket"):
-        told = json.loads(hibs("opt-out", "add", f"Smith/{name}.jpg", "--data", "d", "--out", name, "--json").stdout)
-        files.append(Path(told["withdraw"]))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("HIBS_ROBUST", "off")
+        for name in ("coffee", "rocket"):
+            asked = ("opt-out", "add", f"Smith/{name}.jpg", "--data", "d", "--out", name, "--json")
+            files.append(Path(json.loads(hibs_in(folder)(*asked).stdout)["withdraw"]))
     rows = [f"{ROWS[0]},{files[0]}", ROWS[1], f"{ROWS[2]},{files[1]}", *ROWS[3:]]
-    (case / "case.csv").write_text("\n".join(["path,claimant,note,receipt", *rows]))
-    return (case / files[0]).read_text().splitlines()[0]
+    (folder / "case.csv").write_text("\n".join(["path,claimant,note,receipt", *rows]))
+    return folder
+
+
+@pytest.fixture
+def opted_out(made_with_opt_outs: Path, case: Path) -> str:
+    """The test's folder becomes a copy of that: the withdraw code of coffee."""
+    shutil.copytree(made_with_opt_outs, case, dirs_exist_ok=True)
+    (withdraw,) = (case / "coffee").glob("*.withdraw.txt")
+    return withdraw.read_text().splitlines()[0]
 
 
 @pytest.mark.parametrize("way", ["data", "server", "key"])

@@ -7,20 +7,28 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hibs_command import Hibs
+from hibs_command import CHECKOUT, Hibs, hibs_in
 
 SEEN = ("astronaut.jpg", "chelsea.jpg", "coffee.jpg")
 
 
-@pytest.fixture
-def data(hibs: Hibs, images: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with three photos, built."""
-    (tmp_path / "seen").mkdir()
+    folder = tmp_path_factory.mktemp("built")
+    hibs, images = hibs_in(folder), CHECKOUT / "fixtures" / "images"
+    (folder / "seen").mkdir()
     for name in SEEN:
-        shutil.copy(images / name, tmp_path / "seen" / name)
+        shutil.copy(images / name, folder / "seen" / name)
     hibs("ingest", "seen", "--data", "d")
     hibs("index", "build", "--data", "d")
-    return tmp_path / "d"
+    return folder / "d"
+
+
+@pytest.fixture
+def data(built: Path, tmp_path: Path) -> Path:
+    """A copy of that for one test."""
+    return Path(shutil.copytree(built, tmp_path / "d"))
 
 
 def segments(data: Path) -> list[Path]:

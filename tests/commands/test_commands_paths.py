@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from hibs_command import POLL_S
 from typer.testing import CliRunner, Result
 
 from checker.commands import check as check_command
@@ -166,7 +167,7 @@ def server() -> Iterator[tuple[str, dict[str, bytes]]]:
         def log_message(self, *_: object) -> None: ...
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=listening.serve_forever)
+    thread = threading.Thread(target=listening.serve_forever, args=(POLL_S,))
     thread.start()
     yield f"http://127.0.0.1:{listening.server_port}", reply
     listening.shutdown()

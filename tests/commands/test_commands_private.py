@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from hibs_command import CHECKOUT, Hibs, hibs_in
+from hibs_command import CHECKOUT, POLL_S, Hibs, hibs_in
 from PIL import Image, ImageOps
 
 from checker.client import Client
@@ -243,7 +243,7 @@ def answering() -> Iterator[Callable[[int, str, bytes], str]]:
                 """Nothing."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True).start()
         servers.append(server)
         return f"http://127.0.0.1:{server.server_port}"
 

@@ -18,6 +18,13 @@ from checker.records.folder import DataFolder
 RUNNER = CliRunner()
 
 
+@pytest.fixture(autouse=True)
+def _plainly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the second code and a second reader, which none of this is about; a process costs half a second."""
+    monkeypatch.setenv("HIBS_ROBUST", "off")
+    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
+
+
 @pytest.fixture
 def dataset(tmp_path: Path, images: Path) -> Path:
     folder = tmp_path / "dataset"

@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import re
+import shutil
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hibs_command import Hibs, serving
+from hibs_command import CHECKOUT, Hibs, hibs_in, serving
 from PIL import Image, ImageOps
 
 from checker import OptOutFilter
@@ -68,16 +69,25 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes) -> None:
     tar.addfile(member, io.BytesIO(data))
 
 
-@pytest.fixture
-def service(hibs: Hibs, images: Path, tmp_path: Path) -> Iterator[str]:
-    """A registry with the opt-outs, and a key for whoever follows it."""
+@pytest.fixture(scope="module")
+def registry(recorded_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with the opt-outs, their papers, and a key for whoever follows it."""
+    folder = tmp_path_factory.mktemp("registry")
+    hibs, images = hibs_in(folder), CHECKOUT / "fixtures" / "images"
+    shutil.copytree(recorded_once, folder / "data")
     with Image.open(images / f"{LOOK_ALIKE}.jpg") as wall:
-        wall.crop((0, 0, wall.width // 2, wall.height)).save(tmp_path / "left.jpg")
-    wanted = [tmp_path / "left.jpg", *(images / f"{stem}.jpg" for stem in OPTED_OUT)]
-    hibs("ingest", images, "--data", "data")
+        wall.crop((0, 0, wall.width // 2, wall.height)).save(folder / "left.jpg")
+    wanted = [folder / "left.jpg", *(images / f"{stem}.jpg" for stem in OPTED_OUT)]
     hibs("opt-out", "add", *wanted, "--data", "data", "--out", "papers")
     key = hibs("keys", "create", "--name", "Example e.V.", "--scopes", "feed,honour", "--data", "data").stdout
-    (tmp_path / "key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]
+    (folder / "key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]
+    return folder
+
+
+@pytest.fixture
+def service(registry: Path, tmp_path: Path) -> Iterator[str]:
+    """A copy of that for one test, and a service over it."""
+    shutil.copytree(registry, tmp_path, dirs_exist_ok=True)
     with serving(tmp_path, "data") as running:
         yield running
 

@@ -14,10 +14,9 @@ from api.demo.story import lay_out_desk
 
 
 @pytest.fixture
-def server(hibs: Hibs, images: Path, tmp_path: Path) -> Iterator[str]:
+def server(recorded: Path, tmp_path: Path) -> Iterator[str]:
     """`hibs serve` over a small corpus, on any free port."""
     lay_out_desk(tmp_path)
-    hibs("ingest", images, "--data", "data")
     with serving(tmp_path, "data") as address:
         yield address
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hibs_command import Hibs, serving
+from hibs_command import POLL_S, Hibs, serving
 from PIL import Image
 
 
@@ -21,7 +21,7 @@ from PIL import Image
 def site(folder: Path) -> Iterator[str]:
     """A site of these files: its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(POLL_S,))
     thread.start()
     try:
         yield f"127.0.0.1:{server.server_port}"
@@ -47,9 +47,8 @@ def page(tmp_path: Path, images: Path) -> Path:
 
 
 def test_the_holder_sees_who_heard_who_acted_and_new_copies(
-    hibs: Hibs, images: Path, page: Path, tmp_path: Path
+    hibs: Hibs, images: Path, recorded: Path, page: Path, tmp_path: Path
 ) -> None:
-    hibs("ingest", images, "--data", "data", "--source", "Example-400M")
     key = hibs("keys", "create", "--name", "Example e.V.", "--scopes", "feed,honour", "--data", "data").stdout
     (tmp_path / "key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]
 
@@ -84,8 +83,7 @@ def test_the_holder_sees_who_heard_who_acted_and_new_copies(
     assert "withdrawing" in hibs("opt-out", "withdraw", made["withdraw"], "--data", "data").stdout
 
 
-def test_what_is_erased_is_gone_here_and_at_followers(hibs: Hibs, images: Path, tmp_path: Path) -> None:
-    hibs("ingest", images, "--data", "data")
+def test_what_is_erased_is_gone_here_and_at_followers(hibs: Hibs, images: Path, recorded: Path, tmp_path: Path) -> None:
     made = json.loads(hibs("opt-out", "add", images / "coffee.jpg", "--data", "data", "--json").stdout)
     hibs("feed", "sync", "--data", "data", "feed")
     hibs("opt-out", "erase", made["withdraw"], "--data", "data")

@@ -32,8 +32,7 @@ def standing(server: str, made: dict[str, Any]) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", page).split())
 
 
-def test_the_page_changes_at_each_step(hibs: Hibs, images: Path, tmp_path: Path) -> None:
-    hibs("ingest", images, "--data", "data", "--source", "Example-400M")
+def test_the_page_changes_at_each_step(hibs: Hibs, images: Path, recorded: Path, tmp_path: Path) -> None:
     for name, scopes in (("Example e.V.", "feed,honour"), ("Crawler GmbH", "feed")):
         key = hibs("keys", "create", "--name", name, "--scopes", scopes, "--data", "data").stdout
         (tmp_path / f"{name}.key").write_text(re.search(r"hibs_\S+", key)[0])  # type: ignore[index]

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import typer
 from feed_simulator import ALL, FeedServer, files_of, follow, make_log, opened
+from honour_made import make_feed
 from typer.testing import CliRunner, Result
 
 from checker.commands import feed as feed_command
@@ -101,6 +102,15 @@ def test_a_person_reads_one_line_for_each_file_that_is_not_kept_and_a_sum(feed: 
         "8 rows: keep 2, drop 2, review 1, not-checked 3; 5 pictures decoded; feed size 2, 2 opt-outs standing",
     ]
     assert "clean" not in (told.stdout + told.stderr).lower()
+
+
+def test_one_of_each_is_told_as_one(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    shutil.copy(images / "chelsea.jpg", tmp_path / "one")
+    told = hibs("honour", tmp_path / "one", "--feed", make_feed(tmp_path, images, ["chelsea"]))
+    assert told.stdout.splitlines()[-1] == (
+        "1 row: keep 0, drop 1, review 0, not-checked 0; 1 picture decoded; feed size 1, 1 opt-out standing"
+    )
 
 
 def test_a_folder_that_was_checked_whole_ends_with_0(feed: Path, source: Path) -> None:
@@ -194,7 +204,7 @@ def test_codes_made_before_spare_the_decoding_but_only_for_the_same_bytes(
     shutil.copy(source / "cat.jpg", source / "deep" / "er" / "coffee.jpg")
     told = hibs("honour", source, "--feed", feed, "--codes", tmp_path / "codes.ndjson")
     assert f"{source}/deep/er/coffee.jpg  drop  near-entry  entry 0, 0 bits (phash256)" in told.stdout
-    assert "; 1 pictures decoded (" in told.stdout, "rocket.bin alone: `hibs fingerprint` passes over its name"
+    assert "; 1 picture decoded (" in told.stdout, "rocket.bin alone: `hibs fingerprint` passes over its name"
     (tmp_path / "codes.ndjson").write_text("PAR1")
     refused = hibs("honour", source, "--feed", feed, "--codes", tmp_path / "codes.ndjson")
     assert (refused.exit_code, "line 1" in refused.stderr) == (2, True)
