@@ -65,7 +65,7 @@ class Worker:
         """Answer jobs until none is left; how many rows were answered.
 
         Args:
-            ending: asked before each batch.
+            ending: asked after each batch.
         """
         answered = 0
         while not ending() and (job := next_job(self._registry)):
@@ -101,11 +101,14 @@ class Worker:
             if not lines and job.rows_done < job.rows:
                 raise ValueError("the list breaks off")
             asked = [kept_row(line) for line in lines]
-            near = self._stored.near([row.codes[0] for row in asked])
-            for first in range(0, max(1, len(asked)), BATCH):
-                batch = slice(first, first + BATCH)
-                job = self._answered(job, lines[batch], asked[batch], near[batch], results)
-                yield job
+            first = 0
+            for near in self._stored.near([row.codes[0] for row in asked]):
+                for begin in range(0, len(near), BATCH):
+                    some = near[begin : begin + BATCH]
+                    batch = slice(first, first + len(some))
+                    job = self._answered(job, lines[batch], asked[batch], some, results)
+                    first = batch.stop
+                    yield job
 
     def _answered(
         self,

@@ -106,7 +106,7 @@ class Matcher:
             self._add_robust(one, candidates)
         self._add_codes(found)
         both = zip(asked, found, strict=True)
-        bare = [one for one, candidates in both if candidates and one.codes and not one.placer]
+        bare = [one for one, candidates in both if candidates and not one.placer and len(one.codes) == len(Orientation)]
         for one, null in zip(bare, turned_nulls([one.codes[0].bits for one in bare]), strict=True):
             one.chances.phash_null = null
         return [self._answer(one, candidates, pictures) for one, candidates in zip(asked, found, strict=True)]

@@ -22,9 +22,9 @@ from api_examples import IMAGES, JPEG, codes, made, prepared, service_over
 from api_service import visible
 from starlette.testclient import TestClient
 
+from api.accepting import bind
 from api.app import create_app
 from api.described import TAGS, complete
-from api.server import bind
 from checker.settings import Settings
 
 pytest_plugins = ("api_service",)

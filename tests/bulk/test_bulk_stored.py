@@ -12,6 +12,7 @@ import pytest
 from checker.bulk import stored as stored_module
 from checker.bulk.stored import StoredCodes
 from checker.fingerprint.cosine import turned_bits
+from checker.index import turned_pairs
 from checker.index.live import LiveIndex
 from checker.model import PHASH256, Fingerprint, Locator, Picture, Sha256
 from checker.records.folder import DataFolder
@@ -49,11 +50,17 @@ def by_looking_at_all(folder: DataFolder, asked: list[Fingerprint]) -> list[list
     ]
 
 
-@pytest.mark.parametrize("table_from", [0, 10**6], ids=["by the index", "by the table"])
+@pytest.mark.parametrize(
+    ("table_from", "pairs_max"),
+    [(0, 10**6), (10**6, 10**6), (10**6, 1)],
+    ids=["by the index", "by the table", "by the table in parts"],
+)
 def test_lists_are_answered_as_by_looking_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table_from: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table_from: int, pairs_max: int
 ) -> None:
     monkeypatch.setattr(stored_module, "TABLE_FROM", table_from)
+    monkeypatch.setattr(stored_module, "PAIRS_MAX", pairs_max)
+    monkeypatch.setattr(turned_pairs, "_ROOM", pairs_max)
     draw = random.Random(5)
     codes = [draw.randbytes(32) for _ in range(60)]
     asked = [Fingerprint(PHASH256, moved(draw.choice(turned_bits(code)), 12, draw)) for code in codes[:40]]
@@ -64,6 +71,8 @@ def test_lists_are_answered_as_by_looking_at_all(
         stored = StoredCodes(folder, index, distance_bits_max=RADIUS)
         for later in (codes[:20], codes[20:]):
             store(folder, later)
-            near = [sorted(hits, key=lambda hit: (hit.query_no, hit.code_id)) for hits in stored.near(asked)]
+            parts = list(stored.near(asked))
+            assert (len(parts) > 1) == (pairs_max == 1)
+            near = [sorted(hits, key=lambda hit: (hit.query_no, hit.code_id)) for part in parts for hits in part]
             assert near == by_looking_at_all(folder, asked)
         assert sum(map(bool, near)) == 40

@@ -23,7 +23,8 @@ from typer.testing import CliRunner
 from checker.records.folder import DataFolder
 from crawler.cli import ingest as command_body
 
-PICTURES = 400
+PICTURES = 1_500
+"""Enough for a second or so after the first of them are recorded: then they are stopped."""
 Make = Callable[[Path, list[bytes]], Path]
 
 

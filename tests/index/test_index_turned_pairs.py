@@ -13,7 +13,7 @@ from checker.fingerprint.cosine import turned_bits
 from checker.index import turned_pairs
 from checker.index.turned import compiled_loops
 from checker.index.turned_blocks import Words
-from checker.index.turned_pairs import TurnedPairs
+from checker.index.turned_pairs import TooManyPairsError, TurnedPairs
 
 
 @pytest.fixture(params=["numpy", "compiled"])
@@ -55,7 +55,7 @@ def test_pairs_are_those_of_looking_at_all(way: str, radius: int) -> None:
     table = TurnedPairs()
     table.add(words_of(stored[:250]))
     table.add(words_of(stored[250:]))
-    numbers, rows = table.near(words_of(asked), distance_bits_max=radius)
+    numbers, rows = table.near(words_of(asked), distance_bits_max=radius, pairs_max=1_000)
     assert list(zip(numbers.tolist(), rows.tolist(), strict=True)) == by_looking_at_all(asked, stored, radius)
 
 
@@ -63,7 +63,7 @@ def test_pairs_are_those_of_looking_at_all(way: str, radius: int) -> None:
 def test_pairs_of_any_bytes_are_those_of_looking_at_all(asked: list[bytes], stored: list[bytes]) -> None:
     table = TurnedPairs()
     table.add(words_of(stored))
-    numbers, rows = table.near(words_of(asked), distance_bits_max=31)
+    numbers, rows = table.near(words_of(asked), distance_bits_max=31, pairs_max=1_000)
     assert list(zip(numbers.tolist(), rows.tolist(), strict=True)) == by_looking_at_all(asked, stored, 31)
 
 
@@ -72,8 +72,18 @@ def test_a_piece_with_more_pairs_than_there_was_room_for_gives_all(way: str, mon
     code = random.Random(1).randbytes(32)
     table = TurnedPairs()
     table.add(words_of([code] * 20))
-    numbers, rows = table.near(words_of([code, code]), distance_bits_max=7)
+    numbers, rows = table.near(words_of([code, code]), distance_bits_max=7, pairs_max=1_000)
     assert (numbers.tolist(), rows.tolist()) == ([0] * 20 + [1] * 20, [*range(20)] * 2)
+
+
+def test_more_pairs_than_are_held_are_refused(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turned_pairs, "_ROOM", 1)
+    code = random.Random(1).randbytes(32)
+    table = TurnedPairs()
+    table.add(words_of([code] * 20))
+    with pytest.raises(TooManyPairsError):
+        table.near(words_of([code, code]), distance_bits_max=7, pairs_max=19)
+    assert len(table.near(words_of([code]), distance_bits_max=7, pairs_max=20)[0]) == 20
 
 
 def test_distances_are_taken_as_codes_lie() -> None:
@@ -88,4 +98,4 @@ def test_distances_are_taken_as_codes_lie() -> None:
 
 def test_a_radius_that_pieces_do_not_find_is_refused() -> None:
     with pytest.raises(ValueError, match="0 to 31 bits, not 32"):
-        TurnedPairs().near(words_of([bytes(32)]), distance_bits_max=32)
+        TurnedPairs().near(words_of([bytes(32)]), distance_bits_max=32, pairs_max=1_000)
