@@ -229,7 +229,7 @@ def _keys(data: Path, now: datetime) -> Finding:
     if ending:
         told = ", ".join(f"{row.name} on {row.expires_at:%Y-%m-%d}" for row in ending)
         return Finding("keys", f"{len(valid)} valid; ending soon: {told}", "hibs keys create makes the next one")
-    return Finding("keys", f"{len(valid)} valid API keys")
+    return Finding("keys", count_of(len(valid), "valid API key"))
 
 
 def _service(server: str) -> Finding:
