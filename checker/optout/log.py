@@ -24,6 +24,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from checker.console import count_of
 from checker.errors import DataError, InputError, LogBehindError, VerificationError
 from checker.optout.entry import SALT_BYTES, Entry, Opening, entry_leaf, write_entry, write_opening
 from checker.optout.log_keys import KEY_FILE, LogKey, read_keys, signing_keys, write_keys
@@ -243,9 +244,9 @@ class Log:
 
     def _refuse_behind(self, head: Checkpoint, size: int) -> None:
         if size < head.size:
-            entries = "1 entry" if size == 1 else f"{size} entries"
+            held = count_of(size, "entry", "entries")
             raise LogBehindError(
-                f"{self._folder}/registry.db holds {entries}, but {head.size} were signed: it is an older copy; "
+                f"{self._folder}/registry.db holds {held}, but {head.size} were signed: it is an older copy; "
                 "restore the newest one, going on would fork the log"
             )
         if root(head.size, self._registry.node) != head.root:
