@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,10 +35,16 @@ def hibs_in(folder: Path) -> Hibs:
 
 
 @contextmanager
-def serving(folder: Path, data: str) -> Iterator[str]:
-    """`hibs serve` over `data` in this folder, on any free port: its address. It has to end cleanly."""
+def serving(folder: Path, data: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """`hibs serve` over `data` in this folder, on any free port: its address. It has to end cleanly.
+
+    Args:
+        environment: other than that of the tests.
+    """
     command = [sys.executable, "-P", "-m", "checker", "serve", "--data", data, "--port", "0"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
         assert process.stdout is not None
         try:
             address = ""

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import typer
 from archives_made import Warc, img2dataset_row, tar_bytes, webdataset
 from hibs_command import CHECKOUT, Hibs
 from PIL import Image
+from signalled import stopped_after
 from typer.testing import CliRunner, Result
 
 from checker.model import Sighting, SourceDetails
@@ -275,36 +275,16 @@ def test_a_run_that_was_killed_goes_on_and_nothing_is_lost_or_doubled(tmp_path: 
     else:
         rows = [{**img2dataset_row(key, body), "jpg": body} for key, body in samples.items()]
         pq.write_table(pa.Table.from_pylist(rows), path, row_group_size=50)
-    recorded_before = _kill_when_some_are_recorded(tmp_path, path)
+    command = [sys.executable, "-P", "-m", "checker", "ingest", path.name, "--data", "data"]
+    killed = stopped_after(tmp_path, "checker.records.store:CorpusStore.record_archive", call=2)
+    assert subprocess.run(command, cwd=tmp_path, env=killed, check=False).returncode == -signal.SIGKILL
+    with DataFolder.open(tmp_path / "data", create=False) as folder:
+        recorded_before = folder.store.counts().images
     assert 0 < recorded_before < 300
     # What was recorded and how far the file was read commit together, so nothing is read twice.
     assert counted(path.name)["recorded"] == 300 - recorded_before
     rows = [one.locator.row for one in sightings(tmp_path / "data") if one.locator]
     assert sorted(row for row in rows if row is not None) == list(range(300))
-
-
-def _kill_when_some_are_recorded(tmp_path: Path, path: Path) -> int:
-    """Pictures that were recorded when the process was killed."""
-    command = [sys.executable, "-P", "-m", "checker", "ingest", path.name, "--data", "data"]
-    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for number in _recorded(tmp_path / "data"):
-            assert running.poll() is None, "it ended before it could be killed"
-            if number:
-                break
-    finally:
-        running.send_signal(signal.SIGKILL)
-        running.wait()
-    return next(_recorded(tmp_path / "data"))
-
-
-def _recorded(data: Path) -> Iterator[int]:
-    while True:
-        if not (data / "corpus.db").exists():
-            yield 0
-            continue
-        with DataFolder.open(data, create=True) as folder:
-            yield folder.store.counts().images
 
 
 # --- who made it -----------------------------------------------------------------------------------------------

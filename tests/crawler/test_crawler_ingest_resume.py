@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,13 +16,15 @@ import pytest
 import typer
 from archives_made import Warc, tar_bytes
 from PIL import Image
+from signalled import stopped_after
 from typer.testing import CliRunner
 
 from checker.records.folder import DataFolder
 from crawler.cli import ingest as command_body
 
-PICTURES = 1_500
-"""Enough for a second or so after the first of them are recorded: then they are stopped."""
+PICTURES = 300
+RECORDED = "checker.records.store:CorpusStore.record_archive"
+"""Some 64 pictures, and how far the file was read."""
 Make = Callable[[Path, list[bytes]], Path]
 
 
@@ -77,9 +77,11 @@ def given(path: Path, data: Path, *more: str) -> list[str]:
     return [str(path), "--data", str(data), "--json", *more]
 
 
-def start(path: Path, data: Path) -> subprocess.Popen[str]:
+def stopped(path: Path, data: Path, with_signal: signal.Signals) -> subprocess.CompletedProcess[str]:
+    """A run that gets a signal when it has recorded twice."""
+    environment = stopped_after(data.parent, RECORDED, call=2, with_signal=with_signal)
     command = [sys.executable, "-P", "-m", "checker", "ingest", *given(path, data)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
 
 def ingest(path: Path, data: Path, *more: str, exit_code: int = 0) -> dict[str, int]:
@@ -97,22 +99,12 @@ def counted(data: Path) -> tuple[int, int]:
     return counts.images, counts.sightings
 
 
-def wait_until_some_are_recorded(data: Path, process: subprocess.Popen[str]) -> None:
-    until_s = time.monotonic() + 60
-    while not (data / "corpus.db").exists() or not counted(data)[0]:
-        assert time.monotonic() < until_s
-        assert process.poll() is None
-
-
 @pytest.mark.parametrize("make", [as_warc, as_folder])
 def test_after_kill_9_the_same_command_goes_on_and_nothing_is_lost_or_doubled(
     make: Make, images: Path, tmp_path: Path
 ) -> None:
     path, data = make(tmp_path, pictures(images, PICTURES)), tmp_path / "data"
-    process = start(path, data)
-    wait_until_some_are_recorded(data, process)
-    process.send_signal(signal.SIGKILL)
-    process.communicate(timeout=60)
+    assert stopped(path, data, signal.SIGKILL).returncode == -signal.SIGKILL
     before = counted(data)[1]
     done = ingest(path, data)
     assert 0 < before < PICTURES
@@ -124,12 +116,10 @@ def test_after_kill_9_the_same_command_goes_on_and_nothing_is_lost_or_doubled(
 
 def test_ctrl_c_stops_with_130_and_the_same_command_goes_on(images: Path, tmp_path: Path) -> None:
     path, data = as_tar(tmp_path, pictures(images, PICTURES)), tmp_path / "data"
-    process = start(path, data)
-    wait_until_some_are_recorded(data, process)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors.splitlines()) == (130, ["hibs: stopped"])
+    done = stopped(path, data, signal.SIGINT)
+    assert (done.returncode, done.stderr.splitlines()) == (130, ["hibs: stopped"])
     before = counted(data)[1]
+    assert 0 < before < PICTURES
     assert ingest(path, data)["recorded"] == PICTURES - before
     assert counted(data) == (PICTURES, PICTURES)
 

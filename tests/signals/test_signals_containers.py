@@ -279,9 +279,9 @@ def test_more_packets_than_are_read_leave_a_mark() -> None:
     ids=["segments", "fill", "chunks", "riff", "gif-chain", "gif-blocks", "tags", "circle", "scan", "boxes"],
 )
 def test_hostile_chains_are_walked_in_linear_time(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     find_blocks(body)
-    assert time.perf_counter() - started < 3.0
+    assert time.process_time() - started < 3.0
 
 
 REAL = [

@@ -136,14 +136,14 @@ def test_matching_agrees_with_a_plain_recursive_reading(pattern: str, path: str)
 
 def test_a_pattern_full_of_stars_is_matched_in_a_moment() -> None:
     path = path_of("https://img.example/" + "a" * 8_000)
-    started = time.perf_counter()
+    started = time.process_time()
     assert matched_octets("/" + "*a" * 2_000 + "b", path) is None
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
 def test_the_largest_robots_txt_is_read_in_a_moment() -> None:
     body = b"User-agent: *\n" + b"Disallow: /*a*b\n" * 40_000
-    started = time.perf_counter()
+    started = time.process_time()
     verdict = read_signals(Evidence(URL, robots=RobotsFetch(200, body)), agent="X", now=NOW)
     assert verdict.crawl is Stance.ALLOW
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0

@@ -312,9 +312,9 @@ def test_more_pointers_than_the_limit_leave_one_that_leads_nowhere() -> None:
     ids=lambda line: line[:12],
 )
 def test_no_header_takes_long(line: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     of_link(line)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 WORDS = st.sampled_from(

@@ -228,9 +228,9 @@ def test_many_lines_give_few_findings() -> None:
 def test_the_most_costly_ai_txt_is_read_in_a_moment() -> None:
     path = "/" + ".aA" * 2_600
     body = b"User-agent: *\n" + b"Disallow: *.a*.b\n" * 30_000
-    started = time.perf_counter()
+    started = time.process_time()
     assert ai_txt(body, f"https://img.example{path}")[0] == "unspecified"
-    assert time.perf_counter() - started < 10.0
+    assert time.process_time() - started < 10.0
 
 
 WORDS = st.sampled_from(

@@ -304,10 +304,10 @@ LAUGHS = "".join(f'<!ENTITY l{n + 1} "{f"&l{n};" * 10}">' for n in range(9))
     ids=["laughs", "file", "dtd", "deep", "wide", "attributes", "utf-16", "empty", "zeros"],
 )
 def test_hostile_packets_end_in_doubt_at_once(hostile: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     assert read(hostile) == (NOTHING, True)
     assert read(hostile + b"ldf/vocab/DMI-PROHIBITED") == (all_three("deny"), True)
-    assert time.perf_counter() - started < 3.0
+    assert time.process_time() - started < 3.0
 
 
 @pytest.mark.parametrize("deep", [True, False])
@@ -317,12 +317,12 @@ def test_the_largest_packet_that_is_parsed_is_read_in_a_moment(deep: bool) -> No
     packet = xmp(
         elements=opened + "DMI-PROHIBITED" + "</plus:DataMining>" * count if deep else opened.replace(">", "/>")
     )
-    started = time.perf_counter()
+    started = time.process_time()
     assert parse_packet(packet).readable
     uses, _ = read(packet)
     assert uses == (all_three("deny") if deep else NOTHING)
     assert len(read_xmp(packet, place="test")) <= 3
-    assert time.perf_counter() - started < 5.0
+    assert time.process_time() - started < 5.0
 
 
 PIECES = st.sampled_from(
