@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from checker.bulk.jobs import BulkJobs
+from checker.bulk.rows import LINE_BYTES
 from checker.bulk.work import Worker
 from checker.console import say
 from checker.errors import CheckerError
@@ -49,12 +50,15 @@ def main(data: Path) -> int:
 def _work(data: Path, ending: threading.Event) -> None:
     with closing(Registry.open(data / REGISTRY_FILE)) as registry:
         settings = Settings.from_environment(os.environ)
-        BulkJobs(data, registry, settings).sweep(_now())
+        jobs = BulkJobs(data, registry, settings)
+        jobs.sweep(_now())
         with closing(Worker(data, registry, settings, _now)) as worker:
             idle_since = time.monotonic()
             while not ending.is_set() and time.monotonic() - idle_since < LINGER_S:
                 if worker.work(ending=ending.is_set):
                     idle_since = time.monotonic()
+                elif arriving := jobs.arriving_bytes():
+                    worker.prepare(arriving // LINE_BYTES)
                 ending.wait(LOOK_S)
 
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,6 +45,10 @@ from checker.records.registry import Registry
 from checker.settings import Settings
 
 FOLDER, ROWS_FILE, RESULTS_FILE = "bulk", "rows", "results"
+_ARRIVING = ".arriving"
+"""What the name of a job's folder ends with while its list is on its way in."""
+_ARRIVING_S = 10.0
+"""A list that has not grown for so long is waited for no more."""
 OPEN_MAX = 10
 """Jobs of one key that may wait or run at once."""
 LISTED_MAX = 100
@@ -99,11 +104,21 @@ class BulkJobs:
         """Is there something to answer?"""
         return next_job(self._registry) is not None
 
+    def arriving_bytes(self) -> int:
+        """How long the longest of the lists on their way in is so far; 0: none is."""
+        sizes = [0]
+        for path in self._folder.glob(f"*{_ARRIVING}/{ROWS_FILE}"):
+            with suppress(FileNotFoundError):  # it has arrived, or broke off
+                status = path.stat()
+                if time.time() - status.st_mtime < _ARRIVING_S:
+                    sizes.append(status.st_size)
+        return max(sizes)
+
     @contextmanager
     def intake(self) -> Iterator[Intake]:
         """Take a list in. What was not `kept` in the end is deleted."""
         make_private_folder(self._folder)
-        intake = Intake(self._folder / secrets.token_hex(16))
+        intake = Intake(self._folder / f"{secrets.token_hex(16)}{_ARRIVING}")
         try:
             yield intake
         finally:
@@ -120,7 +135,7 @@ class BulkJobs:
         rows = intake.finish()
         if wrong_cause(holder, cause) or not rows:
             raise InputError("a list needs a row, a purpose of its key and a case; nothing was looked up")
-        name = intake.folder.name
+        name = intake.arrived()
         job = JobRow(
             id=0,
             name=name,
@@ -245,6 +260,11 @@ class Intake:
         self._file.flush()
         os.fsync(self._file.fileno())
         return self._reader.rows
+
+    def arrived(self) -> str:
+        """Give its folder the name of a job, and tell it."""
+        self.folder = self.folder.rename(self.folder.with_suffix(""))
+        return self.folder.name
 
     def close(self) -> None:
         """Let go of the file, and delete it unless it was kept."""

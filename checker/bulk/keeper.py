@@ -1,4 +1,7 @@
-"""Keeping a worker at work while the service runs: a thread that starts the process when there is something to do."""
+"""Keeping a worker at work while the service runs: a thread that starts the process when there is something to do.
+
+Or when there soon will be: a long list takes seconds to arrive, and a process as long to be ready for it.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from checker.bulk.jobs import BulkJobs
 from checker.errors import DataError
 
 EVERY_S = 0.5
+LONG_BYTES = 2**17
+"""A list of so many bytes is worth starting for while it arrives: 1,700 rows."""
 SWEEP_S = 3600.0
 """How often what is to be deleted is looked for."""
 _REST_S = 60.0
@@ -63,7 +68,8 @@ class Keeper:
             if time.monotonic() - self._swept_s > SWEEP_S:
                 self._swept_s = time.monotonic()
                 self._jobs.sweep(self._clock())
-            waits = time.monotonic() >= self._rest_until_s and self._jobs.waiting()
+            rested = time.monotonic() >= self._rest_until_s
+            waits = rested and (self._jobs.waiting() or self._jobs.arriving_bytes() >= LONG_BYTES)
         except (DataError, OSError):
             return  # of the database: whoever works with it meets it and says so
         if waits:

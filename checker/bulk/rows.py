@@ -18,6 +18,8 @@ from checker.errors import InputError, NotACodeError
 from checker.fingerprint import parse_code
 from checker.model import PHASH256, ROBUST_NAME, Fingerprint
 
+LINE_BYTES = 80
+"""Of a row as it is kept, with one code and a short name."""
 LINE_BYTES_MAX = 4096
 """A row of both codes and a name of full length has 1,000."""
 ID_MAX = 200

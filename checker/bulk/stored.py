@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from checker.fingerprint.cosine import turned_bits, turned_rows
 from checker.index.live import QUERIES_MAX, LiveIndex
+from checker.index.turned import loops_for
 from checker.index.turned_blocks import PIECES_DISTANCE_MAX
 from checker.index.turned_pairs import TooManyPairsError, TurnedPairs
 from checker.model import PHASH256, Fingerprint
@@ -52,8 +53,7 @@ class StoredCodes:
 
         Part by part: the first of the codes, then those that follow. All at once where that is no more than fits.
         """
-        stored = self._index.state().codes
-        if stored > min(TABLE_CODES_MAX, TABLE_FROM * len(codes)) or self._distance_bits_max > PIECES_DISTANCE_MAX:
+        if not self._wants_table(len(codes)):
             for first in range(0, len(codes), _BY_INDEX):
                 yield self._by_index(codes[first : first + _BY_INDEX])
             return
@@ -67,6 +67,16 @@ class StoredCodes:
                 waiting += [some[len(some) // 2 :], some[: len(some) // 2]]
                 continue
             yield hits
+
+    def prepare(self, questions: int) -> None:
+        """Load what so many will be answered by."""
+        if self._wants_table(questions):
+            self._take_in()
+            loops_for(questions)
+
+    def _wants_table(self, questions: int) -> bool:
+        stored = self._index.state().codes
+        return stored <= min(TABLE_CODES_MAX, TABLE_FROM * questions) and self._distance_bits_max <= PIECES_DISTANCE_MAX
 
     def _by_table(self, codes: Sequence[Fingerprint]) -> Sequence[Sequence[Hit]]:
         hits: list[list[Hit]] = [[] for _ in codes]

@@ -61,6 +61,10 @@ class Worker:
         self._index.close()
         self._checker.close()
 
+    def prepare(self, rows: int) -> None:
+        """Load what a list of at least so many rows will want, while it is on its way in."""
+        self._stored.prepare(min(rows, STRETCH))
+
     def work(self, *, ending: Callable[[], bool] = lambda: False) -> int:
         """Answer jobs until none is left; how many rows were answered.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -282,6 +283,20 @@ def test_one_key_has_ten_lists_open_at_most(corpus: Path, now: datetime, ngo: di
     with pytest.raises(TooManyJobsError):
         add()
     assert len(list((corpus / "bulk").iterdir())) == 10
+    registry.close()
+
+
+def test_it_is_known_how_much_of_a_list_has_arrived(corpus: Path) -> None:
+    registry = Registry.open(corpus / "registry.db")
+    jobs = BulkJobs(corpus, registry, Settings())
+    assert jobs.arriving_bytes() == 0
+    with jobs.intake() as intake:
+        intake.feed(lines({"codes": unrelated(1)}))
+        intake.finish()
+        assert jobs.arriving_bytes() == (intake.folder / "rows").stat().st_size > 64
+        os.utime(intake.folder / "rows", (0, 0))
+        assert jobs.arriving_bytes() == 0, "whoever sent it is gone"
+    assert list((corpus / "bulk").iterdir()) == []
     registry.close()
 
 

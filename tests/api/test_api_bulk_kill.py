@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
 import sys
 import urllib.request
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,21 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on_where_it_was(
     assert was_stopped(tmp_path)
     assert [row["row"] for row in results] == list(range(1, 20_001)), "none twice, none left out"
     assert [int(row["id"]) for row in results if row["found"]] == list(range(0, 20_000, 500))
+
+
+def test_a_long_list_finds_a_worker_when_it_has_arrived(corpus: Path, tmp_path: Path, ngo: dict[str, str]) -> None:
+    body = lines(*({"codes": unrelated(n)} for n in range(5_000)))
+    with serving(tmp_path, str(corpus)) as address, closing(http.client.HTTPConnection(address[7:])) as sender:
+        sender.putrequest("POST", f"{PLACE}{WHY}")
+        for name, value in {**ngo, **NDJSON, "Content-Length": str(len(body))}.items():
+            sender.putheader(name, value)
+        sender.endheaders(body[:-1])
+        until(lambda: workers(corpus))
+        assert json.loads(ask(address, PLACE, ngo)) == {"jobs": []}
+        sender.send(body[-1:])
+        made = json.loads(sender.getresponse().read())
+        until(lambda: json.loads(ask(address, made["status"], ngo))["state"] == "done")
+        assert json.loads(ask(address, made["status"], ngo))["rows"] == 5_000
 
 
 def test_a_killed_service_takes_its_worker_along_and_its_list_waits(
