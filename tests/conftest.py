@@ -56,6 +56,12 @@ def can_be_stopped() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_reader() -> None:
+    """A command starts a process for each core to read pictures, and here the cores are taken: by tests."""
+    os.environ.setdefault("HIBS_DECODE_WORKERS", "1")
+
+
 @pytest.fixture
 def hibs(tmp_path: Path) -> Hibs:
     """Run the command in an empty folder (hibs_command.py)."""

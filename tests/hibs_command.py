@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from forked_hibs import forks
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 Hibs = Callable[..., "subprocess.CompletedProcess[str]"]
 POLL_S = 0.01
@@ -20,14 +22,7 @@ def hibs_in(folder: Path) -> Hibs:
     """`hibs("check", "a.jpg", "--data", "d", exit_code=1)` runs there and fails where another code comes back."""
 
     def run(*arguments: object, exit_code: int = 0) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "checker", *map(str, arguments)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = forks().run([*map(str, arguments)], folder=folder, seconds=120)
         assert done.returncode == exit_code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

@@ -20,9 +20,8 @@ RUNNER = CliRunner()
 
 @pytest.fixture(autouse=True)
 def _plainly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the second code and a second reader, which none of this is about; a process costs half a second."""
+    """Without the second code, which none of this is about."""
     monkeypatch.setenv("HIBS_ROBUST", "off")
-    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
 
 
 @pytest.fixture

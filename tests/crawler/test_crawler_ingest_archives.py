@@ -28,9 +28,8 @@ THEN = datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the second code and a second reader, which none of this is about; a process costs half a second."""
+    """Without the second code, which none of this is about."""
     monkeypatch.setenv("HIBS_ROBUST", "off")
-    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
     monkeypatch.chdir(tmp_path)
 
 

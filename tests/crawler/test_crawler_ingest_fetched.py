@@ -39,7 +39,6 @@ def server(images: Path) -> Iterator[LocalWeb]:
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the second code, which none of this is about; the processes that are started inherit it."""
     monkeypatch.setenv("HIBS_ROBUST", "off")
-    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
     monkeypatch.chdir(tmp_path)
 
 

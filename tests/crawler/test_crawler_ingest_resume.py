@@ -32,7 +32,6 @@ Make = Callable[[Path, list[bytes]], Path]
 def _few_codes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only what takes little time; the processes that are started inherit it."""
     monkeypatch.setenv("HIBS_ROBUST", "off")
-    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
     monkeypatch.setenv("HIBS_STORED_PARTS", "off")
 
 

@@ -34,7 +34,6 @@ def server() -> Iterator[LocalWeb]:
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIBS_ROBUST", "off")
-    monkeypatch.setenv("HIBS_DECODE_WORKERS", "1")
     monkeypatch.chdir(tmp_path)
 
 

@@ -9,6 +9,12 @@ import pytest
 from hibs_command import CHECKOUT, hibs_in
 
 
+@pytest.fixture(autouse=True)
+def as_users_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With as many processes that read pictures as come by default."""
+    monkeypatch.delenv("HIBS_DECODE_WORKERS")
+
+
 @pytest.fixture(scope="session")
 def recorded_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with all committed photos, as the collection Example-400M."""
