@@ -79,9 +79,14 @@ def verify_audit(folder: Path, registry: Registry, *, now: datetime, pinned: str
     _require(not wrong, f"row {', row '.join(wrong[:NAMED_MAX])} of the table audit was changed", "audit-row")
     _require(tree.size >= head.size, f"{tree.size} acts are there and {head.size} were signed", "audit-checkpoint")
     _require(signed_root == head.root.hex(), "the acts are not those that were signed", "audit-checkpoint")
+    there = set()
     for level, index, hashed in audit_nodes(registry):
         known = index < tree.size >> level
         _require(known and tree.nodes(level, index) == hashed, f"hash ({level}, {index}) is another one", "audit-tree")
+        there.add((level, index))
+    for level in range(tree.size.bit_length()):
+        for index in range(tree.size >> level):
+            _require((level, index) in there, f"hash ({level}, {index}) is gone", "audit-tree")
     return Audited(tree.size, head.size, erased, signed_root, utc_text(head.time), key)
 
 

@@ -73,16 +73,25 @@ class Keeper:
         except (DataError, OSError):
             return  # of the database: whoever works with it meets it and says so
         if waits:
+            self._start()
+
+    def _start(self) -> None:
+        try:
             self._running = subprocess.Popen(  # noqa: S603 - our own command, a list and no shell
                 [sys.executable, "-P", "-m", "checker.bulk", str(self._jobs.data)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
+        except OSError as error:  # too many files or processes at this moment
+            self._failed(str(error))
 
     def _reap(self, ended: subprocess.Popen[bytes]) -> None:
         _, said = ended.communicate()
         self._running = None
         if ended.returncode > 0:  # below 0: somebody killed it, and the next one goes on
-            self._say(f"bulk look-ups stopped: {said.decode(errors='backslashreplace').strip()[-500:]}")
-            self._rest_until_s = time.monotonic() + _REST_S
+            self._failed(said.decode(errors="backslashreplace").strip()[-500:])
+
+    def _failed(self, why: str) -> None:
+        self._say(f"bulk look-ups stopped: {why}")
+        self._rest_until_s = time.monotonic() + _REST_S

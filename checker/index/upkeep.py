@@ -22,6 +22,8 @@ EVERY_S = 30.0
 """How often it is asked whether a build is due; asking takes some milliseconds."""
 _REST_S = 600.0
 """After a build that failed: what kept it (a full disk, a folder that cannot be written) takes a person to mend."""
+_START_REST_S = 60.0
+"""After one that could not be started."""
 _END_S = 10.0
 """How long a build may take to end after it was told to. It leaves the old state whenever it ends."""
 _LOCKED = "another build is at work"
@@ -114,6 +116,10 @@ class Upkeep:
         except DataError:
             return  # of the database: whoever works with it meets it and says so
         if due:
+            self._start()
+
+    def _start(self) -> None:
+        try:
             self._running = subprocess.Popen(  # noqa: S603 - our own command, a list and no shell
                 [sys.executable, "-P", "-m", "checker", "index", "build", "--if-due", "--data", str(self._folder.path)],
                 stdin=subprocess.DEVNULL,
@@ -122,11 +128,16 @@ class Upkeep:
                 text=True,
                 errors="backslashreplace",
             )
+        except OSError as error:  # too many files or processes at this moment
+            self._failed(str(error), rest_s=_START_REST_S)
 
     def _reap(self, ended: subprocess.Popen[str]) -> None:
         # A build says little: what it wrote fits into the pipe, so that reading it at the end is enough.
         _, said = ended.communicate()
         if ended.returncode and _LOCKED not in said:
-            self._say(f"the index could not be built: {said.strip().removeprefix('hibs: ')}")
-            self._rest_until_s = time.monotonic() + _REST_S
+            self._failed(said.strip().removeprefix("hibs: "), rest_s=_REST_S)
         self._running = None
+
+    def _failed(self, why: str, *, rest_s: float) -> None:
+        self._say(f"the index could not be built: {why}")
+        self._rest_until_s = time.monotonic() + rest_s

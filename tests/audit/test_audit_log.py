@@ -108,6 +108,8 @@ def test_the_root_is_the_one_of_rfc_6962(registry: Registry, log: AuditLog, tmp_
         ("UPDATE audit_node SET hash=zeroblob(32) WHERE level=0 AND node_index=1", "row 1 "),
         ("UPDATE audit_node SET hash=zeroblob(32) WHERE level=1", r"hash \(1, 0\)"),
         ("INSERT INTO audit_node VALUES (0, 9, zeroblob(32))", r"hash \(0, 9\)"),
+        ("DELETE FROM audit_node WHERE level=1", r"hash \(1, 0\) is gone"),
+        ("DELETE FROM audit_node WHERE level=0 AND node_index=1", r"hash \(0, 1\) is gone"),
     ],
 )
 def test_whatever_is_changed_is_named(

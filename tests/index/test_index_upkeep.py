@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import random
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -67,6 +69,22 @@ def test_a_run_that_ends_builds_what_is_due_before_it_does(tmp_path: Path) -> No
             add_many(folder, [rng.randbytes(32) for _ in range(SEAL_ROWS)])
         assert state_of(folder) == (1, 0)
         assert said == []
+
+
+def test_a_build_that_cannot_be_started_is_said_and_started_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(2)
+    said: queue.Queue[str] = queue.Queue()
+    monkeypatch.setattr(upkeep, "_START_REST_S", 0.0)
+    with DataFolder.open(tmp_path, create=True) as folder:
+        add_many(folder, [rng.randbytes(32) for _ in range(SEAL_ROWS)])
+        with monkeypatch.context() as broken:
+            broken.setattr(sys, "executable", str(tmp_path / "no-python"))
+            kept = Upkeep(folder, SETTINGS, said.put)
+            assert said.get(timeout=60).startswith("the index could not be built: ")
+        kept.finish()
+        assert state_of(folder) == (1, 0)
 
 
 def test_a_run_that_fails_waits_for_no_build(tmp_path: Path) -> None:
