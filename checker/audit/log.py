@@ -31,6 +31,9 @@ from checker.records.registry import Registry, RegistryWriter
 KEY_FILE = "audit.key"
 CHECKPOINT_FILE = "audit.checkpoint"
 LOCK_FILE = "audit.lock"
+_FIRST_KEY_FILE = "audit.key.first"
+"""A new key, until the first checkpoint that it signs is there. So a key without a checkpoint is never a crash of ours:
+the checkpoint was taken away, and what it covered is not known."""
 
 
 def record(writer: RegistryWriter, done: Done, random_bytes: RandomBytes = secrets.token_bytes) -> int:
@@ -74,6 +77,7 @@ class AuditLog:
             made = checkpoint_at(key.name, size, root(size, self.nodes), now)
             note = sign_note(made.text, [key])
             write_private(self._folder / CHECKPOINT_FILE, note)
+            self._take_first_key()
             return note
 
     def head(self) -> Checkpoint | None:
@@ -115,12 +119,14 @@ class AuditLog:
             LogBehindError, DataError: as `sign`.
         """
         with _locked(self._folder):
+            self._take_first_key()
             if (key := _read_key(self._folder)) is not None:
                 self._require_whole(key)
             elif (self._folder / CHECKPOINT_FILE).exists():
                 raise DataError(_half(self._folder, KEY_FILE))
 
     def _key(self) -> SigningKey:
+        self._take_first_key()
         key = _read_key(self._folder)
         if key is None:
             if (self._folder / CHECKPOINT_FILE).exists():
@@ -128,12 +134,20 @@ class AuditLog:
             log_keys = read_keys(self._folder)
             name = log_keys[0].verifier.name if log_keys else f"haveibeenscraped/{secrets.token_hex(4)}"
             key = SigningKey(name=f"{name[:190]}/audit", seed=secrets.token_bytes(32))
-            write_private(self._folder / KEY_FILE, f"{key.text}\n".encode())
+            write_private(self._folder / _FIRST_KEY_FILE, f"{key.text}\n".encode())
         return key
+
+    def _take_first_key(self) -> None:
+        """Give a key that has signed its name, also where a crash came between the two."""
+        first, key = self._folder / _FIRST_KEY_FILE, self._folder / KEY_FILE
+        if first.exists() and not key.exists() and (self._folder / CHECKPOINT_FILE).exists():
+            first.rename(key)
 
     def _require_whole(self, key: SigningKey) -> bytes | None:
         note = self._read(CHECKPOINT_FILE)
         if note is None:
+            if (self._folder / KEY_FILE).exists():
+                raise DataError(_half(self._folder, CHECKPOINT_FILE))
             return None
         head, size = self._open(note, key), audit_size(self._registry)
         if size < head.size:

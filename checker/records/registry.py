@@ -14,6 +14,8 @@ commit. What states mean and what is hashed is decided in checker/optout/; here 
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +27,7 @@ from sqlite_utils import Database
 
 from checker.errors import DataError
 from checker.model import parse_utc, utc_text
-from checker.records.database import Durability, open_database, transaction
+from checker.records.database import BUSY_TIMEOUT_MS, Durability, open_database, transaction, unusable
 from checker.records.registry_schema import REGISTRY
 from checker.records.requests import HIDING_STATES as HIDING_STATES
 from checker.records.requests import OptOutRow as OptOutRow
@@ -59,9 +61,12 @@ class KeyRow:
 class Registry(RequestReader):
     """An open registry.db. Safe to share between threads. Requests are read by `requests.RequestReader`."""
 
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self._own_commits = 0
+    def __init__(self, reader: Database, writer: Database, path: Path) -> None:
+        """Two connections to one file: whoever waits to write keeps nobody from reading."""
+        super().__init__(reader)
+        self._path = path
+        self._writer = writer
+        self._turn = threading.Lock()
 
     @classmethod
     def open(cls, path: Path) -> Registry:
@@ -70,24 +75,38 @@ class Registry(RequestReader):
         Raises:
             DataError: it cannot be used. NewerDataError: a newer version wrote it.
         """
-        return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS))
+        writer = open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS)
+        return cls(open_database(path, REGISTRY, durability=Durability.NEVER_FORGETS), writer, path)
 
     def close(self) -> None:
         """Close the database; what was committed stays."""
-        with self._lock:
+        with self._turn, self._lock:
+            self._writer.close()
             self._db.close()
 
     @contextmanager
     def writing(self) -> Iterator[RegistryWriter]:
-        """One transaction, across processes the only one at that time: all inside is kept, or nothing."""
-        with self._lock:
-            with transaction(self._db):
-                yield RegistryWriter(self._db)
-            self._own_commits += 1
+        """One transaction, across processes the only one at that time: all inside is kept, or nothing.
+
+        What is read inside of it is read by the writer: others see what was committed.
+
+        Raises:
+            DataError: others write, and it was not its turn within `BUSY_TIMEOUT_MS`.
+        """
+        begin_s = time.monotonic()
+        if not self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise unusable(self._path, TimeoutError("database is locked"))
+        try:
+            # One wait in all, however many are before this one: else the tenth would wait ten times as long.
+            waited_ms = round(1000 * (time.monotonic() - begin_s))
+            with transaction(self._writer, turn_ms=max(0, BUSY_TIMEOUT_MS - waited_ms)):
+                yield RegistryWriter(self._writer)
+        finally:
+            self._turn.release()
 
     def version(self) -> int:
-        """Changes when this or another process committed (SQLite's `data_version` counts the others only)."""
-        return int(self._rows("PRAGMA data_version")[0][0]) << 32 | self._own_commits
+        """Changes whenever anybody committed (SQLite's `data_version`, of a connection that writes nothing)."""
+        return int(self._rows("PRAGMA data_version")[0][0])
 
     # --- the log -----------------------------------------------------------------------------------------------
 

@@ -173,6 +173,25 @@ def test_half_of_what_signs_is_not_made_anew(
     (tmp_path / gone).unlink()
     with pytest.raises(DataError, match=gone):
         verify_audit(tmp_path, registry, now=now)
+    with pytest.raises(DataError, match=gone):
+        log.require_whole()
+    with pytest.raises(DataError, match=gone):
+        log.record(Done(Act.BULK_MADE, "ngo", now, "complaint", "AZ-2041", "job", 7), now=now)
+
+
+@pytest.mark.parametrize("written", ["neither", "the key", "both"])
+def test_a_crash_while_the_first_act_is_signed_costs_nothing(
+    registry: Registry, log: AuditLog, tmp_path: Path, now: datetime, written: str
+) -> None:
+    (tmp_path / "audit.key").rename(tmp_path / "audit.key.first")
+    if written != "both":
+        (tmp_path / "audit.checkpoint").unlink()
+    if written == "neither":
+        (tmp_path / "audit.key.first").unlink()
+    log.require_whole()
+    log.sign(now)
+    assert verify_audit(tmp_path, registry, now=now).signed == 3
+    assert not (tmp_path / "audit.key.first").exists()
 
 
 def test_counts_are_by_month_holder_and_purpose(registry: Registry, log: AuditLog, now: datetime) -> None:

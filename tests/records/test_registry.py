@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from sqlite_utils.utils import sqlite3
 
 from checker.errors import DataError, NewerDataError
 from checker.model import PHASH256, CodeKind, Fingerprint
+from checker.records import registry as registry_module
 from checker.records.database import Durability, open_database
 from checker.records.registry import LogRow, OptOutRow, Registry
 from checker.records.registry_schema import REGISTRY
@@ -144,6 +148,46 @@ def test_one_counter_for_all_processes_ends_at_the_limit(registry: Registry, tmp
         assert writer.count_up("somebody", day=date(2026, 11, 23), amount=20, limit=20)
     assert registry._rows("SELECT DISTINCT day FROM day_count") == [("2026-11-23",)]
     other.close()
+
+
+@pytest.fixture
+def elsewhere(registry: Registry, tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    """Another process that writes and does not end."""
+    other = open_database(tmp_path / "registry.db", REGISTRY, durability=Durability.NEVER_FORGETS)
+    other.conn.execute("BEGIN IMMEDIATE")
+    yield other.conn
+    other.close()
+
+
+def test_whoever_waits_to_write_keeps_nobody_from_reading(
+    registry: Registry, elsewhere: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry_module, "BUSY_TIMEOUT_MS", 60_000)
+    begun = threading.Event()
+
+    def write(index: int) -> None:
+        begun.set()
+        add(registry, f"{index}", index, bits=bytes(32))
+
+    with ThreadPoolExecutor(3) as pool:
+        writes = [pool.submit(write, index) for index in range(3)]
+        assert begun.wait(60)
+        assert registry.log_size() == 0
+        assert not any(one.done() for one in writes)
+        elsewhere.execute("ROLLBACK")
+        for one in writes:
+            one.result()
+    assert registry.log_size() == 3
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_many_who_wait_to_write_give_up_together(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "BUSY_TIMEOUT_MS", 50)
+    with ThreadPoolExecutor(3) as pool:
+        for one in [pool.submit(add, registry, f"{index}", index, bits=bytes(32)) for index in range(3)]:
+            with pytest.raises(DataError, match=r"registry\.db: database is locked"):
+                one.result()
+    assert registry.log_size() == 0
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
