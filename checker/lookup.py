@@ -46,6 +46,7 @@ from checker.settings import Settings
 
 TOO_PLAIN = "This picture has too little in it to tell it from others (for example a plain wall)."
 _FORBIDDING = {Stance.DENY.value, Stance.CONDITIONAL.value, Stance.UNKNOWN.value}
+_OF_INDEXES = (Use.INDEX.value, Use.ALL.value)
 
 
 class Checker:
@@ -296,4 +297,4 @@ def _asked_for(coverage: Coverage, codes: Sequence[Fingerprint]) -> Coverage:
 
 def _said_no_later(sighting: Sighting) -> bool:
     """Has the publisher said since that this is not to be kept in an index?"""
-    return any(sighting.verdict.get(use.value) in _FORBIDDING for use in (Use.INDEX, Use.ALL))
+    return any(sighting.verdict.get(use) in _FORBIDDING for use in _OF_INDEXES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -118,13 +119,35 @@ class Question:
         return pressed(image, box, GREY_SIDE_PX)
 
 
-def turned_codes(codes: Sequence[Fingerprint]) -> list[tuple[AskedCode, ...]]:
+class TurnedCode(Sequence[AskedCode]):
+    """A phash256 code that came without its picture, in its eight orientations. Made one by one: most are not asked."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, rows: npt.NDArray[np.uint8]) -> None:
+        """`rows`: (8, 32), in the order of `Orientation`."""
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> AskedCode: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[AskedCode]: ...
+    def __getitem__(self, place: int | slice) -> AskedCode | list[AskedCode]:
+        if isinstance(place, slice):
+            return [self[at] for at in range(*place.indices(len(self)))]
+        return AskedCode(self._rows[place].tobytes(), _TURNS[place])
+
+
+_TURNS = tuple(Orientation)
+
+
+def turned_codes(codes: Sequence[Fingerprint]) -> list[TurnedCode]:
     """The eight orientations of phash256 codes that came without their pictures; see `cosine.turned_bits`."""
     rows = np.frombuffer(b"".join(code.bits for code in codes), dtype=np.uint8).reshape(-1, CODE_BYTES)
-    return [
-        tuple(AskedCode(bits.tobytes(), turn) for bits, turn in zip(of_code, Orientation, strict=True))
-        for of_code in turned_rows(rows)
-    ]
+    return [TurnedCode(of_code) for of_code in turned_rows(rows)]
 
 
 def crop_of_any(view: View, whole: Rectangle) -> Box | None:

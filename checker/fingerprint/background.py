@@ -45,6 +45,17 @@ class Null:
         edge = float(far[count])
         return cls(far, edge, max(SCALE_BITS_MIN, edge - float(far[:count].mean())))
 
+    @classmethod
+    def of_each(cls, distances: Distances, *, copies_within: int) -> list[Null]:
+        """The same of several pictures, (pictures, n), at a third of the time where none has a copy in there."""
+        if (distances <= copies_within).any():
+            return [cls.of(row, copies_within=copies_within) for row in distances]
+        far = np.sort(distances, axis=1)
+        count = max(1, round(TAIL_SHARE * far.shape[1]))
+        edges, means = far[:, count].tolist(), far[:, :count].mean(axis=1).tolist()
+        scales = [max(SCALE_BITS_MIN, edge - mean) for edge, mean in zip(edges, means, strict=True)]
+        return [cls(row, float(edge), scale) for row, edge, scale in zip(far, edges, scales, strict=True)]
+
     def chance(self, distance: float) -> float:
         """The chance that one unrelated picture lies at least this near, 0 to 1."""
         count = len(self.sorted_distances)

@@ -46,7 +46,7 @@ _ANY_EDGE_BITS, _ANY_SCALE_BITS = 140.0, 8.0
 class Chances:
     """The nulls of one question. Made once a question, used for all its candidates."""
 
-    def __init__(self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], robust_kind: CodeKind | None):
+    def __init__(self, codes: Sequence[AskedCode], robust: Sequence[AskedCode], robust_kind: CodeKind | None):
         self._codes = codes
         self._robust = robust
         self._robust_kind = robust_kind
@@ -110,7 +110,7 @@ def turned_nulls(codes: Sequence[bytes]) -> list[Null]:
         some = np.frombuffer(b"".join(codes[first : first + _TOGETHER]), dtype=np.uint64).reshape(-1, len(columns))
         asked = both_ways(some)
         distances = turned_distances(columns[:, None] ^ asked.T[:, :, None]).reshape(2, len(some), -1).min(axis=0)
-        nulls += [Null.of(row, copies_within=COPY_BITS[PHASH256.name]) for row in distances]
+        nulls += Null.of_each(distances, copies_within=COPY_BITS[PHASH256.name])
     return nulls
 
 

@@ -41,7 +41,7 @@ _Candidates = dict[int, Candidate]
 class _Asked:
     """One question."""
 
-    codes: tuple[AskedCode, ...]
+    codes: Sequence[AskedCode]
     robust: tuple[AskedCode, ...]
     placer: Placer | None
     """None: its codes came without their picture."""
@@ -85,7 +85,8 @@ class Matcher:
         asked = []
         turned = iter(turned_codes([code for codes in questions for code in codes if code.kind == PHASH256]))
         for codes in questions:
-            turns = tuple(turn for code in codes if code.kind == PHASH256 for turn in next(turned))
+            each = [next(turned) for code in codes if code.kind == PHASH256]
+            turns = each[0] if len(each) == 1 else tuple(turn for one in each for turn in one)
             robust = tuple(AskedCode(code.bits, Orientation.AS_IS) for code in codes if code.kind == self._robust_kind)
             asked.append(self._asked(turns, robust, None))
         return self._answers(asked, pictures, near)
@@ -94,7 +95,7 @@ class Matcher:
     def _robust_kind(self) -> CodeKind | None:
         return self._robust.kind if self._robust else None
 
-    def _asked(self, codes: tuple[AskedCode, ...], robust: tuple[AskedCode, ...], placer: Placer | None) -> _Asked:
+    def _asked(self, codes: Sequence[AskedCode], robust: tuple[AskedCode, ...], placer: Placer | None) -> _Asked:
         robust = robust if self._robust and codes else ()
         return _Asked(codes, robust, placer, Chances(codes, robust, self._robust_kind))
 

@@ -77,9 +77,19 @@ class HiddenCodes(_Hidden):
         columns, _ = self._refreshed()
         if not columns.shape[1]:
             return [False] * len(pictures)
-        return [
-            any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes) for codes in pictures
-        ]
+        if columns.shape[1] > _COMPARED_AT_ONCE:
+            return [
+                any(bool((distances(columns, code) <= distance_bits_max).any()) for code in codes) for codes in pictures
+            ]
+        picture_nos = np.repeat(np.arange(len(pictures)), [len(codes) for codes in pictures])
+        asked = to_columns(b"".join(code for codes in pictures for code in codes), code_bytes=self._kind.bits // 8)
+        group = _COMPARED_AT_ONCE // columns.shape[1]
+        near = np.zeros(len(pictures), dtype=bool)
+        for first in range(0, len(picture_nos), group):
+            some = asked[:, first : first + group]
+            bits = np.bitwise_count(columns[:, None] ^ some[:, :, None]).sum(axis=0, dtype=np.uint16)
+            near[picture_nos[first : first + group][(bits <= distance_bits_max).any(axis=1)]] = True
+        return list(map(bool, near))
 
     def hiding(self, codes: Sequence[bytes], *, distance_bits_max: int) -> tuple[str, ...]:
         """The numbers of the opt-outs in force that name a picture this near to one of these codes, sorted."""
@@ -154,6 +164,8 @@ def uncovered(hidden: Mapping[str, tuple[str, ...]], sightings: Iterable[Sightin
 
 
 _TURNS = 8
+_COMPARED_AT_ONCE = 1 << 18
+"""Pairs of codes, of 32 bytes each. Where more than these are hidden, one code is compared with them at a time."""
 _AT_ONCE = 8_192
 """Codes that are turned together; one by one a million of them took 47 s."""
 

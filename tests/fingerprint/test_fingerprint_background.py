@@ -115,6 +115,16 @@ def test_copies_in_the_background_are_left_out() -> None:
     assert Null.of(np.concatenate([far, [32]]), copies_within=31).chance(40) > clean.chance(40)
 
 
+@pytest.mark.parametrize("copies", [0, 3])
+def test_many_are_fitted_as_each_by_itself(copies: int) -> None:
+    distances = np.random.default_rng(4).normal(110, 8, (6, 1000)).round().astype(np.int64)
+    distances[2, :copies] = 12
+    for many, row in zip(Null.of_each(distances, copies_within=31), distances, strict=True):
+        one = Null.of(row, copies_within=31)
+        assert (many.edge, many.scale) == (one.edge, one.scale)
+        assert many.sorted_distances.tolist() == one.sorted_distances.tolist()
+
+
 Sample = stats.rv_continuous
 TAILS = {
     # As thick as the model supposes, below 130 bits; and thinner, as the distances of real codes are.

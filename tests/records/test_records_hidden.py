@@ -16,6 +16,7 @@ import pytest
 from checker.fingerprint import fingerprint_file
 from checker.fingerprint.cosine import turned_bits
 from checker.model import PHASH256, CodeKind, Fingerprint, Picture, Sha256, Variant
+from checker.records import hidden as hidden_module
 from checker.records.folder import DataFolder
 from checker.records.registry import REGISTRY_FILE, LogRow, OptOutRow, Registry
 from checker.settings import Settings
@@ -92,6 +93,29 @@ def test_one_code_and_several_are_asked_for_alike(folder: DataFolder) -> None:
     assert folder.hidden.near_any([ELSEWHERE, SEVEN_AWAY], distance_bits_max=7)
     assert not folder.hidden.near_any([ELSEWHERE, ELSEWHERE], distance_bits_max=31)
     assert not folder.hidden.near_any([], distance_bits_max=31)
+
+
+@pytest.mark.parametrize("at_once", [1, 20, 100, 1 << 18], ids=["one", "some", "more", "all"])
+def test_many_pictures_are_told_as_each_by_itself(
+    folder: DataFolder, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    monkeypatch.setattr(hidden_module, "_COMPARED_AT_ONCE", at_once)
+    draw = random.Random(8)
+    hidden = [draw.randbytes(32) for _ in range(2)]
+    for index, code in enumerate(hidden):
+        opt_out(folder, number=str(index), code=code, index=index)
+    turned = [int.from_bytes(bits) for code in hidden for bits in turned_bits(code)]
+
+    def moved() -> bytes:
+        flips = sum(1 << place for place in draw.sample(range(256), draw.randrange(60)))
+        return (draw.choice(turned) ^ flips).to_bytes(32)
+
+    pictures = [[moved() for _ in range(draw.randrange(4))] for _ in range(50)]
+    near = [
+        any((int.from_bytes(code) ^ one).bit_count() <= 31 for code in codes for one in turned) for codes in pictures
+    ]
+    assert {True, False} == set(near)
+    assert folder.hidden.near_each(pictures, distance_bits_max=31) == near
 
 
 def test_a_withdrawn_opt_out_hides_no_longer(folder: DataFolder) -> None:
