@@ -28,7 +28,7 @@ def bind(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes any that is free.
 
     Raises:
-        InputError: the port is in use, or the host is none of this machine.
+        InputError: the port is in use or not ours to take, or the host is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -36,13 +36,17 @@ def bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, TypeError) as error:  # TypeError: a name that cannot be encoded
         listener.close()
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such port"
-        raise InputError(
-            f"cannot listen on {host} port {port}: {reason}; choose another with --port, or --port 0 for any"
-        ) from error
+        is_port = isinstance(error, OverflowError) or getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+        reason = getattr(error, "strerror", None) or f"there is no such {'port' if is_port else 'name'}"
+        what = _OTHER_PORT if is_port else _OTHER_HOST
+        raise InputError(f"cannot listen on {host} port {port}: {reason}; {what}") from error
     return listener
+
+
+_OTHER_PORT = "choose another with --port, or --port 0 for any"
+_OTHER_HOST = "give --host an address of this machine (127.0.0.1: for itself alone, 0.0.0.0: for all of its networks)"
 
 
 class Shares:

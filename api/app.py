@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
@@ -22,7 +22,7 @@ from starlette.types import Lifespan
 
 from api.assets import StaticAssets
 from api.counted import LookUpCounts
-from api.deps import Service, wants_page
+from api.deps import Service, known_query, wants_page
 from api.described import DESCRIPTION, SERVERS, TAGS, complete
 from api.guards import Guards
 from api.limits import DailyQuota, Gates
@@ -31,7 +31,7 @@ from api.problems import STATUS, ProblemError, ProblemKind, problem_document, pr
 from api.proxies import NO_PROXIES, Proxies
 from api.rates import LOOK_UPS, LookUpLimit, Rate
 from api.routes import alerts, audit, bulk, facts, feed, honours, lookup, optout, pages, private
-from api.schemas.requests import invalid_request
+from api.schemas.requests import wrong_members
 from api.transparency import Transparency
 from api.words import DEFAULT_LANGUAGE, LANGUAGES, nowhere
 from checker.bulk.jobs import BulkJobs
@@ -49,11 +49,16 @@ from checker.settings import Settings
 
 RETRY_DATA_S = 60
 """Longer than any of our own transactions; a backup tool that holds a database needs about as long."""
-ROUTERS = (
+FOR_PROGRAMS = (
     *(lookup.router, private.router, optout.router, alerts.router, feed.router),
-    *(honours.router, bulk.router, audit.router, facts.router, pages.router),
+    *(honours.router, bulk.router, audit.router, facts.router),
+)
+FOR_PEOPLE = (
+    pages.router,
     *(pages.in_language(language) for language in LANGUAGES if language != DEFAULT_LANGUAGE),
 )
+METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+"""Those that a route may have; HEAD comes with GET (guards.py)."""
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -149,9 +154,7 @@ def create_app(
         bulk=bulk_jobs,
         transparency=Transparency(opt_outs.registry, clock),
     )
-    for router in ROUTERS:
-        app.include_router(router)
-    app.mount("/static", StaticAssets())
+    _include_routes(app)
     _answer_errors(app)
     # Not add_middleware: that stands inside of the handler of unforeseen errors, whose answers would go unguarded.
     build = app.build_middleware_stack
@@ -172,6 +175,7 @@ def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
         version=version("haveibeenscraped"),
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
+        openapi_url=None,  # ours is in routes/facts.py, and refuses what every other address refuses
         docs_url=None,  # FastAPI's own page loads scripts from a CDN; ours is routes/pages.py
         redoc_url=None,
         redirect_slashes=False,
@@ -183,6 +187,15 @@ def _described(lifespan: Lifespan[FastAPI]) -> FastAPI:
     of_routes = app.openapi
     app.openapi = lambda: complete(of_routes())  # type: ignore[method-assign]
     return app
+
+
+def _include_routes(app: FastAPI) -> None:
+    for router in FOR_PROGRAMS:
+        app.include_router(router, dependencies=[Depends(known_query)])
+    # Links to pages gain parameters on their way, from mailing lists and the like.
+    for router in FOR_PEOPLE:
+        app.include_router(router)
+    app.mount("/static", StaticAssets())
 
 
 def _keep_searches_fast(checker: Checker, *, builds: bool) -> Callable[[], None]:
@@ -219,8 +232,8 @@ def _answer_errors(app: FastAPI) -> None:
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         # Only the names of our own parameters; FastAPI's answer would repeat what was sent.
-        places = [str(found["loc"][-1]) for found in error.errors()]
-        return _response(request, invalid_request(places))
+        found = ((str(one["loc"][-1]), one["type"]) for one in error.errors())
+        return _response(request, wrong_members(found))
 
     async def by_status(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -244,11 +257,13 @@ def _answer_errors(app: FastAPI) -> None:
 
 def allowed_methods(request: Request) -> str:
     """For `Allow` (RFC 9110 10.2.1): of every route of this path; the router names those of the first one alone."""
-    methods: set[str] = set()
-    for route in (route for router in ROUTERS for route in router.routes):
-        # A route matches a path in part when only the method is another.
-        if route.matches(request.scope)[0] is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
+    routes = request.app.routes
+    # Asked one by one, because a router that holds others tells whether it matches and not which methods it has.
+    methods = {
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    }
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from checker.console import ExitCode, answer, command
 
 if TYPE_CHECKING:
     from api.metrics import Counters
+    from checker.settings import Settings
 
 
 @command
@@ -46,14 +48,14 @@ def serve(
     import os
 
     from api.accepting import Shares, bind
-    from api.guards import is_loopback
     from api.proxies import Proxies
     from api.workers import Supervisor, Worker
     from checker.settings import Settings
 
     settings = Settings.from_environment(os.environ)
-    if not is_loopback(host):
-        _require_operator(settings.operator, settings.contact)
+    host = host.removeprefix("[").removesuffix("]")  # as it stands in an address
+    _require_operator(settings, host)
+    names = (host, *map(_name_in_host, allow_host or ()))
     proxies = Proxies.parse(proxy or ())
     counters = _counters(workers) if metrics_port else None
     listener = bind(host, port)
@@ -71,7 +73,7 @@ def serve(
         count = partial(counters.count, worker.slot) if counters else None
         rate = Rate(settings.look_ups_burst_max, settings.look_ups_per_hour_max)
         serving = Serving(proxies=proxies, look_ups=rate, workers=workers, is_first=is_first, count=count)
-        app = create_app(data, settings, allowed_hosts=(host, *(allow_host or ())), serving=serving)
+        app = create_app(data, settings, allowed_hosts=names, serving=serving)
         with ExitStack() as open_ones:
             if counters and metrics_port and is_first:
                 open_ones.enter_context(Metrics(counters, metrics_port, workers=workers))
@@ -93,23 +95,45 @@ def _counters(workers: int) -> Counters:
     return Counters(workers)
 
 
-def _require_operator(operator: str, contact: str) -> None:
-    """Nobody serves others without a name.
+def _name_in_host(text: str) -> str:
+    """What browsers write into `Host` for `--allow-host`, which may be the address that people copied.
+
+    Returns:
+        Name or address in lower case, without scheme, port, brackets and root dot.
+    Raises:
+        InputError: no request could ever name it.
+    """
+    from api.guards import host_name
+    from checker.errors import InputError
+
+    bare = text.rpartition("://")[2].removesuffix("/")
+    name = host_name(f"[{bare}]" if bare.count(":") > 1 and "[" not in bare else bare) or ""
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?|[0-9a-f:.]*:[0-9a-f:.]*", name):
+        raise InputError(
+            f"--allow-host {text!r} is no name that a browser could ask for; write it alone, without path and "
+            "patterns (photos.example.org), and other letters than a to z in the form xn--"
+        )
+    return name.removesuffix(".")
+
+
+def _require_operator(settings: Settings, host: str) -> None:
+    """Nobody serves others, beyond this machine, without a name.
 
     Raises:
         InputError: naming the lines that are missing.
     """
+    from api.guards import is_loopback
     from checker.errors import InputError
 
     missing = [
         line
         for line, value in (
-            ('HIBS_OPERATOR="your name or organisation"', operator),
-            ("HIBS_CONTACT=mail@example.org", contact),
+            ('HIBS_OPERATOR="your name or organisation"', settings.operator),
+            ("HIBS_CONTACT=mail@example.org", settings.contact),
         )
         if not value
     ]
-    if missing:
+    if missing and not is_loopback(host):
         raise InputError(
             "listening beyond this machine needs somebody to turn to; set "
             + " and ".join(missing)

@@ -1,8 +1,9 @@
 """The description of the API: the OpenAPI document with its examples, and the same put in order for a page.
 
 FastAPI makes the document from the routes. Here it gets what routes cannot say: what each group of endpoints is for,
-and an example of every parameter, body and answer. The examples were sent and answered in a run
-(schemas/examples.json, written by tests/api/api_examples.py); a test compares them with what is answered now.
+the headers of answers, and an example of every parameter, of every body but pictures, and of every answer that goes
+well but pieces of pages. The examples were sent and answered in a run (schemas/examples.json, written by
+tests/api/api_examples.py); a test compares them with what is answered now.
 
     {"GET /v1/images/{handle}": {"parameters": {"handle": ...}, "body": {MEDIA TYPE: ...},
                                  "answers": {"200": {MEDIA TYPE: ...}}}, ...}
@@ -42,6 +43,38 @@ SERVERS = [{"url": "/", "description": "This service."}]
 _OWN = frozenset({"number", "handle", "job", "token"})
 """Parameters in a path whose values the asker was given; the others have one that works for everybody."""
 _SECRETS = {"bearer": "Bearer $KEY", "receipt": "Receipt $CODE"}
+_TEXT: dict[str, Any] = {"type": "string"}
+_SECONDS: dict[str, Any] = {"type": "integer", "minimum": 0}
+_HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Cache-Control": ("`no-store`, or for how long it may be kept (RFC 9111 5.2).", _TEXT),
+    "ETag": ("Names these bytes; send it as `If-None-Match` (RFC 9110 8.8.3).", _TEXT),
+    "Location": ("Where to ask how far it is (RFC 9110 10.2.2).", _TEXT),
+    "RateLimit": ("What is left (draft-ietf-httpapi-ratelimit-headers).", _TEXT),
+    "RateLimit-Policy": ("How much may be asked in how many seconds (the same draft).", _TEXT),
+    "Retry-After": ("Seconds, where waiting helps (RFC 9110 10.2.3).", _SECONDS),
+    "WWW-Authenticate": ("How to send the key or code (RFC 9110 11.6.1).", _TEXT),
+}
+"""The headers that a program may want to read. What is answered is not made of these tables; tests/api compare them."""
+_ALWAYS = ("Cache-Control",)
+_OF_STATUS = {"401": ("WWW-Authenticate",)}
+_OF_ANSWER = {
+    ("POST /v1/bulk-lookups", "202"): ("Location",),
+    **{
+        (f"GET /v1/{path}", status): ("ETag",)
+        for path in ("private/list", "private/sketches/{hex4}", "alerts/{token}")
+        for status in ("200", "304")
+    },
+}
+_SOMETIMES_OF_STATUS = {"429": ("Retry-After",), "503": ("Retry-After",)}
+_RATE = ("RateLimit-Policy", "RateLimit")
+_SOMETIMES_OF_ANSWER = {
+    # Whoever asks from the machine itself is not counted.
+    ("POST /v1/lookups", "200"): _RATE,
+    ("POST /v1/lookups", "429"): _RATE,
+    ("GET /v1/images/{handle}", "200"): _RATE,
+    ("GET /v1/images/{handle}", "429"): _RATE,
+    ("POST /v1/opt-outs", "429"): _RATE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +142,34 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
             if parameter["name"] in told.get("parameters", {}):
                 parameter["example"] = told["parameters"][parameter["name"]]
         _fill(operation.get("requestBody", {}).get("content", {}), told.get("body", {}))
+        if _not_modified(name):
+            operation["responses"].setdefault("304", {"description": "You have it (If-None-Match)."})
         for status, answer in operation["responses"].items():
+            answer["headers"] = _headers_of(name, status)
             _fill(answer.get("content", {}), told.get("answers", {}).get(status, {}))
     return document
+
+
+def _headers_of(operation: str, status: str) -> dict[str, dict[str, Any]]:
+    """The header objects of an answer (OpenAPI 3.1, 4.8.21).
+
+    Args:
+        operation: as "GET /v1/stats".
+        status: as "200", or "default".
+    """
+    asked = (operation, status)
+    always = {*_ALWAYS, *_OF_STATUS.get(status, ()), *_OF_ANSWER.get(asked, ())}
+    sometimes = {*_SOMETIMES_OF_STATUS.get(status, ()), *_SOMETIMES_OF_ANSWER.get(asked, ())}
+    return {
+        name: {"description": description, "required": name in always, "schema": schema}
+        for name, (description, schema) in _HEADERS.items()
+        if name in always | sometimes
+    }
+
+
+def _not_modified(operation: str) -> bool:
+    """May the operation answer 304, because the asker has the newest?"""
+    return (operation, "304") in _OF_ANSWER
 
 
 def sections(document: dict[str, Any], server: str) -> list[tuple[str, str, list[Operation]]]:

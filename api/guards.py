@@ -19,6 +19,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import ProblemError, ProblemKind, problem_response
@@ -104,7 +105,7 @@ class Guards:
 
         refused = self._refusal(scope["method"], headers)
         app = problem_response(refused) if refused else self._app
-        await app({**scope, "method": "GET"} if is_head else scope, receive, send_guarded)
+        await app({**scope, "method": "GET", "is_head": True} if is_head else scope, receive, send_guarded)
 
     def _refusal(self, method: str, headers: Headers) -> ProblemError | None:
         hosts = headers.getlist("host")
@@ -122,6 +123,13 @@ def _guarded(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     kept = [(name, value) for name, value in headers if name.lower() not in _SECURITY_NAMES]
     stored = () if any(name.lower() == b"cache-control" for name, _ in kept) else (_NO_STORE,)
     return [*kept, *_SECURITY, *stored]
+
+
+def refusal(kind: ProblemKind) -> Response:
+    """The answer to what is refused before there is a request, which never passes the middleware; the last one."""
+    response = problem_response(ProblemError(kind, headers={"Connection": "close"}))
+    response.raw_headers = _guarded(response.raw_headers)
+    return response
 
 
 def host_name(host: str) -> str | None:

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import ProblemError, ProblemKind
 from api.words import words
-from checker.records.registry import Registry
+from checker.records.registry import Registry, RegistryWriter
 
 DECODES_MAX = 2
 """Decodes at once: the cores of the machine this was measured on. More only makes all of them slower."""
@@ -42,29 +42,25 @@ JSON_BYTES_MAX = 256 * 1024
 """A code with its name is about 130 bytes; the most pictures that one opt-out may hold need 65 KB."""
 READ_SECONDS_MAX = 10.0
 """From the first to the last byte of a body: 20 MiB at 16 Mbit/s. A slower sender holds a place of the queue."""
-DISCARD_BYTES_MAX = 64 * 2**20
-"""A refused body up to this size is taken off the line and dropped by the server while the answer is under way. On a
-connection that is closed in the middle of an upload, browsers report a broken network instead of the answer."""
 IPV6_PREFIX_BITS = 64
 """One household has a /64 at least, so counting single IPv6 addresses would count nothing."""
 
 
 async def read_body(request: Request, *, bytes_max: int, seconds_max: float = READ_SECONDS_MAX) -> bytes:
-    """Read the whole body into memory, never onto a disk.
+    """Read the whole body into memory, never onto a disk. What is not read is left to connections.py.
 
     Raises:
         ProblemError: too-large (also while it is still arriving) or too-slow.
     """
-    declared = _declared_bytes(request)
-    if declared > bytes_max:
-        raise _too_large(bytes_max, close=declared > DISCARD_BYTES_MAX)
+    if _declared_bytes(request) > bytes_max:
+        raise _too_large(bytes_max)
     body = bytearray()
     try:
         async with asyncio.timeout(seconds_max):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > bytes_max:
-                    raise _too_large(bytes_max, close=not declared)
+                    raise _too_large(bytes_max)
     except TimeoutError as error:
         raise ProblemError(ProblemKind.TOO_SLOW, headers={"Connection": "close"}) from error
     except ClientDisconnect as error:
@@ -84,10 +80,10 @@ def _declared_bytes(request: Request) -> int:
     return int(declared) if declared.isdecimal() and len(declared) < 20 else 0
 
 
-def _too_large(bytes_max: int, *, close: bool) -> ProblemError:
+def _too_large(bytes_max: int) -> ProblemError:
     limit = f"{bytes_max / 2**20:.0f} MiB" if bytes_max >= 2**20 else f"{bytes_max / 2**10:.0f} KiB"
     detail = words().say("problem.too-large.detail", limit=limit)
-    return ProblemError(ProblemKind.TOO_LARGE, detail, headers={"Connection": "close"} if close else None)
+    return ProblemError(ProblemKind.TOO_LARGE, detail)
 
 
 class Gate:
@@ -206,13 +202,30 @@ class DailyQuota:
         """Use `amount` of the day's share of `address`, all or nothing.
 
         Raises:
-            ProblemError: rate-limited, with the seconds until midnight UTC.
+            ProblemError: rate-limited, with the seconds until midnight UTC; invalid-request where the share of no day
+                is so much, and waiting would not help.
+        """
+        if amount > self._per_day_max:
+            raise self._never(amount)
+        day = now.date()
+        subject = self._subject(address, day)
+        with self._registry.writing() as writer:
+            taken = writer.count_up(subject, day=day, amount=amount, limit=self._per_day_max)
+            left = taken or self._has_some(writer, subject, day)
+        if not taken:
+            raise _rate_limited(now, self._per_day_max, some_left=left)
+
+    def require_some(self, address: str, *, now: datetime) -> None:
+        """Refuse whoever has used the whole share of the day, before any work is done for it. Uses nothing.
+
+        Raises:
+            ProblemError: rate-limited, as `take`.
         """
         day = now.date()
         with self._registry.writing() as writer:
-            taken = writer.count_up(self._subject(address, day), day=day, amount=amount, limit=self._per_day_max)
-        if not taken:
-            raise _rate_limited(now, self._per_day_max)
+            left = self._has_some(writer, self._subject(address, day), day)
+        if not left:
+            raise _rate_limited(now, self._per_day_max, some_left=False)
 
     def hold_reason(self, amount: int, *, now: datetime) -> str | None:
         """Use `amount` of the day's budget of all; why an opt-out is to be held where that is used up, else None."""
@@ -230,6 +243,16 @@ class DailyQuota:
                 # An amount above the limit counts nothing; earlier days are dropped all the same.
                 writer.count_up("", day=now.date(), amount=1, limit=0)
             self._swept = now.date()
+
+    def _has_some(self, writer: RegistryWriter, subject: str, day: date) -> bool:
+        return writer.count_up(subject, day=day, amount=0, limit=self._per_day_max - 1)
+
+    def _never(self, amount: int) -> ProblemError:
+        texts = words()
+        told = {"share": texts.number(self._per_day_max), "given": texts.number(amount)}
+        detail = texts.say("problem.invalid-request.too-many-photos", **told)
+        then = texts.say("problem.invalid-request.too-many-photos-next", **told)
+        return ProblemError(ProblemKind.INVALID_REQUEST, detail, members={"places": ["pictures"], "next": then})
 
     def _subject(self, address: str, day: date) -> str:
         return pseudonym(address, "opt-outs", day=day, secret=self._secret).hex()
@@ -254,12 +277,16 @@ def network_of(address: str) -> str:
     return str(parsed)
 
 
-def _rate_limited(now: datetime, per_day_max: int) -> ProblemError:
+def _rate_limited(now: datetime, per_day_max: int, *, some_left: bool) -> ProblemError:
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), tzinfo=now.tzinfo)
     wait_s = max(1, math.ceil((midnight - now).total_seconds()))
-    hours, minutes = wait_s // 3600, math.ceil(wait_s % 3600 / 60)
-    texts = words()
-    wait = texts.count("wait.hours", hours) if hours else texts.count("wait.minutes", minutes)
-    detail = texts.say("problem.rate-limited.detail", wait=wait)
+    # Rounded up: whoever comes back after that is not sent away again.
+    hours, minutes, texts = math.ceil(wait_s / 3600), math.ceil(wait_s / 60), words()
+    wait = texts.count("wait.hours", hours) if wait_s >= 3600 else texts.count("wait.minutes", minutes)
     policy = {"RateLimit-Policy": f'"opt-outs";q={per_day_max};w=86400'}
+    if some_left:
+        detail = texts.say("problem.rate-limited.some-left", share=texts.number(per_day_max))
+        then = {"next": texts.say("problem.rate-limited.some-left-next", wait=wait)}
+        return ProblemError(ProblemKind.RATE_LIMITED, detail, retry_after_s=wait_s, headers=policy, members=then)
+    detail = texts.say("problem.rate-limited.detail", wait=wait)
     return ProblemError(ProblemKind.RATE_LIMITED, detail, retry_after_s=wait_s, headers=policy)

@@ -7,16 +7,18 @@ memory that they share, each in rows of its own, so that none waits for another;
 from __future__ import annotations
 
 import mmap
-import threading
 from collections.abc import Iterable
+from http import HTTPStatus
 from types import TracebackType
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from api.words import LANGUAGES, prefix
-from checker.errors import InputError
+from api.problems import ProblemError, ProblemKind, problem_response
+from api.words import LANGUAGES, prefix, words
+from checker.metrics_port import MetricsPort
 
 PREFIXES = (
     ("/v1/lookups", "look-ups"),
@@ -88,24 +90,22 @@ class Metrics(Collector):
         yield GaugeMetricFamily("hibs_workers", "Processes that answer.", value=self._workers)
 
     def __enter__(self) -> Metrics:
-        registry = CollectorRegistry()
-        registry.register(self)
-        try:
-            self._server, self._thread = start_http_server(self._port, addr="127.0.0.1", registry=registry)
-        except (OSError, OverflowError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else "no such port"
-            raise InputError(
-                f"cannot serve metrics on 127.0.0.1 port {self._port}: {reason}; choose another with --metrics-port"
-            ) from error
+        self._served = MetricsPort(self, self._port, refused=_refused)
+        self._served.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        assert isinstance(self._thread, threading.Thread)
-        self._thread.join()
+        self._served.__exit__(kind, error, trace)
+
+
+def _refused(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    then = words().say("problem.bad-host.metrics-next")
+    refused = problem_response(ProblemError(ProblemKind.BAD_HOST, members={"next": then}))
+    status = HTTPStatus(refused.status_code)
+    start_response(f"{status.value} {status.phrase}", refused.headers.items())
+    return [bytes(refused.body)]
 
 
 def _endpoint(path: str) -> str:

@@ -43,6 +43,9 @@ class ProblemKind(StrEnum):
     ASK_OTHERWISE = "ask-otherwise"
     GONE = "gone"
     METHOD_NOT_ALLOWED = "method-not-allowed"
+    MALFORMED_REQUEST = "malformed-request"
+    TARGET_TOO_LONG = "target-too-long"
+    HEAD_TOO_LARGE = "head-too-large"
     INTERNAL_ERROR = "internal-error"
 
 
@@ -67,6 +70,9 @@ STATUS: Mapping[ProblemKind, int] = {
     ProblemKind.ASK_OTHERWISE: 404,
     ProblemKind.GONE: 410,
     ProblemKind.METHOD_NOT_ALLOWED: 405,
+    ProblemKind.MALFORMED_REQUEST: 400,
+    ProblemKind.TARGET_TOO_LONG: 414,
+    ProblemKind.HEAD_TOO_LARGE: 431,
     ProblemKind.INTERNAL_ERROR: 500,
 }
 """RFC 9110 15; 421 is 15.5.20, "not able to produce an authoritative response for the target URI"."""

@@ -15,6 +15,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -23,6 +24,7 @@ from fastapi import FastAPI
 
 from api.accepting import OneByOne, Share
 from api.connections import BoundedConnection
+from api.guards import refusal
 
 GRACE_S = 5
 """How long an answer that has begun may go on after the end was asked for."""
@@ -64,15 +66,40 @@ class Server(uvicorn.Server):
         self._share.note(self._held())
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End. After a second signal too the app closes what it opened; cancelled, it would add a traceback."""
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
+    async def _wait_tasks_to_complete(self) -> None:
+        """Let what has begun end, for `GRACE_S` or until a second signal. What is left is closed, and not answered."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_S):
+                await super()._wait_tasks_to_complete()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.cancel()
+        await asyncio.sleep(0)  # the connections hear that they are lost before the tasks do, and swallow their answers
+
     def _held(self) -> int:
         return len(self.server_state.connections)
 
     def _connection(self) -> asyncio.Protocol:
-        return BoundedConnection(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        return BoundedConnection(self.config, self.server_state, self.lifespan.state, refusal=refusal)
 
     def _orphaned(self, parent_fd: int) -> None:
         asyncio.get_running_loop().remove_reader(parent_fd)
         self.should_exit = True
+
+
+class NotCutOff(logging.Filter):
+    """Passes all but the answers that an end of ours cut off: nothing went wrong with them."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False: drop it."""
+        return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 class QuietFormatter(logging.Formatter):
@@ -93,7 +120,15 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"quiet": {"()": "api.server.QuietFormatter", "format": "hibs: %(levelname)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "quiet", "stream": "ext://sys.stderr"}},
+    "filters": {"not cut off": {"()": "api.server.NotCutOff"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "quiet",
+            "filters": ["not cut off"],
+            "stream": "ext://sys.stderr",
+        }
+    },
     "loggers": {
         # Warnings are about what others send ("Invalid HTTP request received."): anyone could fill a disk with them.
         "uvicorn": {"handlers": ["stderr"], "level": "ERROR", "propagate": False},
@@ -132,7 +167,6 @@ def run(
         server_header=False,
         proxy_headers=False,  # X-Forwarded-For is whatever the sender writes
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACE_S,
         ws="none",
     )
     server = Server(config, listening, share, parent_fd)

@@ -45,7 +45,7 @@ class Match:
     """A stored picture that is near the one asked about."""
 
     handle: str
-    """Opaque, valid for a day; opens `GET /v1/images/{handle}`."""
+    """Opaque, valid for a day; opens `GET /v1/images/{handle}`. Empty: not told (a list without a reason)."""
     kind: MatchKind
     orientation: Orientation
     crop: tuple[float, float, float, float] | None

@@ -6,6 +6,7 @@ mistyped and silently ignored is found out only when it was needed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
@@ -81,12 +82,25 @@ class Settings:
     hold_images_max: int = 200
     """The same for more pictures."""
 
+    def __post_init__(self) -> None:
+        """Also what a program sets has to be one of the words that there are.
+
+        Raises:
+            InputError: it is another.
+        """
+        for name, words in _CHOICES.items():
+            if (said := getattr(self, name)) not in words:
+                raise InputError(f"HIBS_{name.upper()} is one of {', '.join(words)}, not {said[:40]!r}")
+
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
         """Read `HIBS_CONTACT`, `HIBS_PICTURE_BYTES_MAX`, ... and leave the rest at the defaults.
 
+        Blanks around a value are no part of it.
+
         Raises:
-            InputError: an unknown `HIBS_` name, or a number that is none or lies outside of its bounds.
+            InputError: an unknown `HIBS_` name, a word that is none of a setting's, a contact by which nobody is
+                reached, or a number that is none or lies outside of its bounds.
         """
         known = {f"HIBS_{f.name.upper()}": f.name for f in fields(cls)}
         values: dict[str, str | int] = {}
@@ -101,6 +115,11 @@ class Settings:
 
 def _value(name: str, text: str, default: str | int) -> str | int:
     if isinstance(default, str):
+        text = text.strip()
+        if name == "HIBS_CONTACT" and text and not is_contact(text):
+            raise InputError(
+                f"HIBS_CONTACT is a mail address or the address of a page (https://...), not {text[:40]!r}"
+            )
         return text
     most = next((most for end, most in _MOST.items() if name.endswith(end)), 10**9)
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
@@ -110,6 +129,14 @@ def _value(name: str, text: str, default: str | int) -> str | int:
     return int(text)
 
 
+def is_contact(text: str) -> bool:
+    """Is it an e-mail address or the address of a page, so that somebody could be reached by it?"""
+    return bool(_CONTACT.fullmatch(text))
+
+
+_CONTACT = re.compile(r"(mailto:)?[!-'*-?A-Z^-~]+@[\w.-]+\.\w+|https?://[!-'*-~]+", re.ASCII)
+"""No blanks, brackets or line ends: the crawler writes it into a header field's comment (RFC 9110 5.6.5)."""
+_CHOICES = {"robust": ("auto", "on", "off"), "stored_parts": ("on", "off")}
 _MOST = {
     "_BYTES_MAX": 2**31,
     "_PIXELS_MAX": 89_478_485,

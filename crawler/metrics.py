@@ -6,13 +6,14 @@ Labels come from closed lists: no host, no address.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import ExitStack
 from types import TracebackType
 
-from prometheus_client import CollectorRegistry, Metric, start_http_server
+from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from checker.errors import InputError
+from checker.metrics_port import MetricsPort
 from crawler.progress import State
 
 
@@ -65,19 +66,12 @@ class Metrics(Collector):
         yield GaugeMetricFamily("hibs_crawl_seconds", "Since this run began.", value=state.seconds)
 
     def __enter__(self) -> Metrics:
+        self._served = ExitStack()
         if self._port is not None:
-            registry = CollectorRegistry()
-            registry.register(self)
-            try:
-                self._server, self._thread = start_http_server(self._port, addr="127.0.0.1", registry=registry)
-            except (OSError, OverflowError) as error:
-                raise InputError(f"--metrics-port {self._port} cannot be used: {error}; give another one") from error
+            self._served.enter_context(MetricsPort(self, self._port))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._port is not None:
-            self._server.shutdown()
-            self._server.server_close()
-            self._thread.join()
+        self._served.close()

@@ -7,6 +7,7 @@ and the whole time are limited, and no cookie, proxy setting or compressed body 
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -102,11 +103,16 @@ class HttpRemote:
         """Tell what a library raised in our words."""
         try:
             yield
+        except aiohttp.ConnectionTimeoutError as error:
+            raise RemoteError(
+                f"cannot reach {self._server} (no connection within {_CONNECT_S:g} s); check the address and that it "
+                "is running"
+            ) from error
         except TimeoutError as error:
             raise RemoteError(f"{self._server} did not answer within {self._total_s:g} s; try again later") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise RemoteError(
-                f"cannot reach {self._server} ({type(error).__name__}); check the address and that it is running"
+                f"cannot reach {self._server} ({_why(error)}); check the address and that it is running"
             ) from error
 
     async def _ask_once(
@@ -173,6 +179,34 @@ class HttpRemote:
                 etag=response.headers.get("ETag", ""),
                 retry_after_s=_seconds(response.headers.get("Retry-After", "")),
             )
+
+
+def _why(error: Exception) -> str:
+    """Why a server could not be reached, in words."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "its name is not known"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return "its certificate cannot be trusted"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "no https is spoken there"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "it closed the connection without an answer"
+    if isinstance(error, aiohttp.ClientPayloadError):
+        return "its answer was cut off"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return "what it answers is no HTTP"
+    number = error.errno if isinstance(error, OSError) else None
+    return _REASONS.get(number or 0, "the connection failed")
+
+
+_REASONS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.ECONNRESET: "it closed the connection without an answer",
+    errno.EPIPE: "it closed the connection without an answer",
+    errno.ETIMEDOUT: "no connection in time",
+    errno.ENETUNREACH: "there is no way to it from this network",
+    errno.EHOSTUNREACH: "there is no way to it from this network",
+}
 
 
 def _seconds(text: str) -> int | None:

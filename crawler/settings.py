@@ -6,11 +6,11 @@ switch that turns robots.txt off.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from checker.errors import InputError
+from checker.settings import is_contact
 
 AGENT_TOKEN = "HaveIBeenScrapedBot"  # noqa: S105 - the product token of RFC 9309 2.2.1, not a secret
 """What robots.txt and X-Robots-Tag name us by: letters only, compared whole."""
@@ -97,13 +97,9 @@ def check_contact(contact: str) -> str:
     Raises:
         InputError: it is neither an e-mail address nor the address of a page.
     """
-    if contact and not _CONTACT.fullmatch(contact):
+    if contact and not is_contact(contact):
         raise InputError(
             f"--contact {contact!r} is neither an e-mail address nor the address of a page; "
             "give one by which a site owner reaches you"
         )
     return contact
-
-
-_CONTACT = re.compile(r"(mailto:)?[!-'*-?A-Z^-~]+@[\w.-]+\.\w+|https?://[!-'*-~]+", re.ASCII)
-"""No blanks, brackets or line ends: it stands inside a header field's comment (RFC 9110 5.6.5)."""

@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from api.deps import ServiceDep, require_query
+from api.deps import ServiceDep
 from api.problems import ProblemError, ProblemKind
 from api.routes.private import has_it
 from api.schemas.told import answers
@@ -42,7 +42,7 @@ LETTERS_MAX = 1_000
     response_class=Response,
     responses=answers(
         None,
-        *(ProblemKind.NOT_FOUND, ProblemKind.GONE, ProblemKind.INVALID_REQUEST),
+        *(ProblemKind.NOT_FOUND, ProblemKind.GONE),
         application__atom_plus_xml={"type": "string"},
     ),
 )
@@ -56,7 +56,6 @@ async def alerts(
     ] = None,
 ) -> Response:
     """One entry for each place, under an id that stays; 410 once the opt-out is withdrawn or erased."""
-    require_query(request, "language")
     found = await run_in_threadpool(opt_out_of_token, service.opt_outs, token, now=service.clock())
     if found is None:
         raise ProblemError(ProblemKind.NOT_FOUND)

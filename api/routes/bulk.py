@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response, StreamingResponse
 
-from api.deps import Service, ServiceDep, media_type_of, require_key, require_query
+from api.deps import Service, ServiceDep, media_type_of, require_key
 from api.problems import ProblemError, ProblemKind
 from api.schemas.bulk import (
     BULK_KEY,
@@ -31,10 +31,10 @@ from api.schemas.bulk import (
     JobTold,
     list_body,
 )
-from api.schemas.requests import invalid_request
 from api.schemas.told import READING_A_BODY, WRITING, answers
-from checker.bulk.jobs import BulkJobs, Cause, Intake, TooManyJobsError, wrong_cause
-from checker.bulk.rows import RowError
+from api.words import words
+from checker.bulk.jobs import OPEN_MAX, BulkJobs, Cause, Intake, TooManyJobsError, wrong_cause
+from checker.bulk.rows import BYTES_MAX, RowError
 from checker.bulk.told import FORMS, Form, Reason, Teller, as_parquet
 from checker.keys import KeyHolder, Scope
 from checker.model import utc_text
@@ -73,14 +73,17 @@ async def make(
     ],
     case: Annotated[str, Query(max_length=40, description="Your own case number, in the form that the key names.")],
 ) -> Response:
-    """The list, waiting: where to ask how far it is. A row that cannot be read refuses the whole list and is named."""
-    require_query(request, "purpose", "case")
+    """The list, waiting: where to ask how far it is. A row that cannot be read refuses the whole list and is named.
+
+    `application/ndjson` and `application/jsonl` are taken too.
+    """
     holder = await run_in_threadpool(require_key, request, service, Scope.BULK)
     cause = Cause(purpose, case)
     if wrong := wrong_cause(holder, cause):
-        raise invalid_request(wrong)
+        detail = " ".join(words().say(f"problem.invalid-request.{place}") for place in wrong)
+        raise _refused(ProblemKind.INVALID_REQUEST, detail, then="key-next", places=wrong)
     if media_type_of(request) not in NDJSON_TYPES:
-        raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
+        raise _refused(ProblemKind.UNSUPPORTED_MEDIA_TYPE, words().say("problem.unsupported-media-type.list"))
     await run_in_threadpool(service.checker.require_pictures)
     job = await _take_in(request, service, holder, cause)
     told = json.dumps(_told(job, service.bulk, service.clock()))
@@ -97,7 +100,6 @@ async def make(
 )
 async def list_jobs(request: Request, service: ServiceDep) -> dict[str, Any]:
     """At most 100, of the key that asks."""
-    require_query(request)
     holder = await run_in_threadpool(require_key, request, service, Scope.BULK)
     jobs = await run_in_threadpool(service.bulk.all, holder, now=service.clock())
     return {"jobs": [_told(job, service.bulk, service.clock()) for job in jobs]}
@@ -112,7 +114,6 @@ async def list_jobs(request: Request, service: ServiceDep) -> dict[str, Any]:
 )
 async def status(request: Request, service: ServiceDep, job: Job) -> dict[str, Any]:
     """State, rows, how many were answered and found, and the seconds that are left at the speed so far."""
-    require_query(request)
     _, found = await run_in_threadpool(_job, request, service, job)
     return _told(found, service.bulk, service.clock())
 
@@ -140,12 +141,13 @@ async def results(
     ] = None,
 ) -> StreamingResponse:
     """What was opted out or taken down since the row was answered is withheld; what was erased is no match any more."""
-    require_query(request, "format", "reason")
     _, found = await run_in_threadpool(_job, request, service, job)
     now = service.clock()
-    await run_in_threadpool(service.catch_up, now)
-    await run_in_threadpool(service.bulk.fetched, found, reason=reason or "", now=now)
-    pieces = _pieces(service, found, format, addresses=reason is not None, now=now)
+    pieces: Iterator[bytes] = iter(())
+    if not request.scope.get("is_head"):  # else no answer goes out, and none is written down (guards.py)
+        await run_in_threadpool(service.catch_up, now)
+        await run_in_threadpool(service.bulk.fetched, found, reason=reason or "", now=now)
+        pieces = _pieces(service, found, format, addresses=reason is not None, now=now)
     headers = {"Content-Disposition": f'attachment; filename="{found.name[:8]}.{format}"'}
     return StreamingResponse(pieces, media_type=_TYPES[format], headers=headers)
 
@@ -159,7 +161,6 @@ async def results(
 )
 async def delete(request: Request, service: ServiceDep, job: Job) -> dict[str, Any]:
     """At once; what runs ends with its next batch."""
-    require_query(request)
     holder, found = await run_in_threadpool(_job, request, service, job)
     await run_in_threadpool(service.bulk.delete, holder, found.name, now=service.clock())
     return {"deleted": found.name}
@@ -191,9 +192,10 @@ async def _take_in(request: Request, service: Service, holder: KeyHolder, cause:
                     await _read(request, intake)
                 return await run_in_threadpool(service.bulk.add, intake, holder, cause, now=service.clock())
     except RowError as error:
-        raise invalid_request((error.where,)) from None
+        raise _wrong_row(error) from None
     except TooManyJobsError:
-        raise ProblemError(ProblemKind.RATE_LIMITED, retry_after_s=RETRY_S) from None
+        detail = words().say("problem.rate-limited.list", limit=OPEN_MAX)
+        raise _refused(ProblemKind.RATE_LIMITED, detail, retry_after_s=RETRY_S) from None
     except (TimeoutError, ClientDisconnect) as error:
         raise ProblemError(ProblemKind.TOO_SLOW, headers={"Connection": "close"}) from error
 
@@ -206,14 +208,36 @@ async def _read(request: Request, intake: Intake) -> None:
             await _feed(intake, waiting)
     await _feed(intake, waiting)
     if await run_in_threadpool(intake.finish) == 0:
-        raise invalid_request(("rows",))
+        detail = words().say("problem.invalid-request.no-rows")
+        raise _refused(ProblemKind.INVALID_REQUEST, detail, places=("rows",))
 
 
 async def _feed(intake: Intake, waiting: bytearray) -> None:
     piece = bytes(waiting)
     waiting.clear()
     if not await run_in_threadpool(intake.feed, piece):
-        raise ProblemError(ProblemKind.TOO_LARGE, headers={"Connection": "close"})
+        detail = words().say("problem.too-large.list", limit=f"{BYTES_MAX // 2**20} MiB")
+        raise _refused(ProblemKind.TOO_LARGE, detail, headers={"Connection": "close"})
+
+
+def _wrong_row(error: RowError) -> ProblemError:
+    """The refusal that says which row, and what is wrong with it; nothing that was sent."""
+    texts = words()
+    told = {name: texts.number(one) if isinstance(one, int) else one for name, one in error.values.items()}
+    what = texts.say(f"problem.invalid-request.row-{error.fault}", **told)
+    key = "problem.invalid-request.row-member" if error.place else "problem.invalid-request.row"
+    detail = texts.say(key, row=texts.number(error.row), member=error.place, what=what)
+    return _refused(ProblemKind.INVALID_REQUEST, detail, places=(error.where,))
+
+
+def _refused(
+    kind: ProblemKind, detail: str, *, then: str = "list-next", places: Sequence[str] = (), **more: Any
+) -> ProblemError:
+    """A refusal that says what to do with a list, in place of a photo."""
+    members: dict[str, Any] = {"next": words().say(f"problem.{kind}.{then}")}
+    if places:
+        members["places"] = list(places)
+    return ProblemError(kind, detail, members=members, **more)
 
 
 def _pieces(service: Service, job: JobRow, form: Form, *, addresses: bool, now: datetime) -> Iterator[bytes]:

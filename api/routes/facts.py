@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse
 
 from api.deps import ServiceDep
 from api.problems import ProblemError, ProblemKind
@@ -85,6 +86,12 @@ async def transparency(service: ServiceDep) -> dict[str, Any]:
         "opt_outs": [_month_told(one, "state") for one in found.opt_outs],
         "acts": [_month_told(one, "act") for one in found.acts],
     }
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request) -> JSONResponse:
+    """The description of the API (OpenAPI 3.1)."""
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/healthz", summary="Does the process answer?", response_model=None, responses=answers(HealthTold))

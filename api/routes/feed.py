@@ -16,7 +16,7 @@ from fastapi import APIRouter, Query, Request, Security
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from api.deps import ServiceDep, require_key, require_query
+from api.deps import ServiceDep, require_key
 from api.problems import ProblemError, ProblemKind
 from api.schemas.requests import invalid_request
 from api.schemas.told import FEED_KEY, answers
@@ -89,7 +89,7 @@ async def tile(place: str, service: ServiceDep) -> Response:
     response_class=Response,
     responses=answers(
         None,
-        *(ProblemKind.INVALID_REQUEST, ProblemKind.UNAUTHORIZED, ProblemKind.WRONG_SCOPE),
+        *(ProblemKind.UNAUTHORIZED, ProblemKind.WRONG_SCOPE),
         application__x_ndjson={"type": "string"},
     ),
     dependencies=[Security(FEED_KEY)],
@@ -100,7 +100,6 @@ async def openings(
     start: Annotated[int, Query(alias="from", ge=0, le=INDEX_MAX, description="Index of the first entry.")] = 0,
 ) -> Response:
     """At most 10,000 lines; ask again from the index after the last one. An empty page: that was all."""
-    require_query(request, "from")
     if request.query_params.get("from", str(start)) != str(start):  # "+1", "01" and "1_0" are numbers for Python alone
         raise invalid_request(("from",))
     holder = await run_in_threadpool(require_key, request, service, Scope.FEED)

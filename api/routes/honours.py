@@ -12,8 +12,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
 
-from api.deps import Service, ServiceDep, is_json, require_key, require_query
-from api.limits import read_body
+from api.deps import Service, ServiceDep, is_json, read_json_body, require_key
 from api.problems import ProblemError, ProblemKind
 from api.schemas.honours import (
     HONOUR_KEY,
@@ -25,7 +24,9 @@ from api.schemas.honours import (
 )
 from api.schemas.requests import invalid_request, read_json
 from api.schemas.told import READING_A_BODY, WRITING, answers
+from api.words import words
 from checker.audit.entry import Act, Done
+from checker.audit.log import record
 from checker.keys import Scope
 from checker.model import utc_text
 from checker.optout.operators import stated_words
@@ -56,11 +57,10 @@ PER_DAY_MAX = 200
 )
 async def state(request: Request, service: ServiceDep) -> dict[str, Any]:
     """The statement as it is kept. Sent again with the same report digest, it is the one that was kept before."""
-    require_query(request)
     holder = await run_in_threadpool(require_key, request, service, Scope.HONOUR)
     if not is_json(request):
         raise ProblemError(ProblemKind.UNSUPPORTED_MEDIA_TYPE)
-    said = read_json(HonourIn, await read_body(request, bytes_max=BODY_BYTES_MAX))
+    said = read_json(HonourIn, await read_json_body(request, bytes_max=BODY_BYTES_MAX))
     return _told(await run_in_threadpool(_keep, service, holder.name, said, service.clock()))
 
 
@@ -68,11 +68,10 @@ async def state(request: Request, service: ServiceDep) -> dict[str, Any]:
     "",
     summary="What operators state that they did. They say so; nobody has checked it.",
     response_model=None,
-    responses=answers(HonoursTold, ProblemKind.INVALID_REQUEST),
+    responses=answers(HonoursTold),
 )
-async def list_statements(request: Request, service: ServiceDep) -> dict[str, Any]:
+async def list_statements(service: ServiceDep) -> dict[str, Any]:
     """Newest first. What was stated stays, also when the operator's key has ended."""
-    require_query(request)
     found = await run_in_threadpool(statements, service.opt_outs.registry, count=STATEMENTS_TOLD_MAX)
     return {"statements": [_told(statement) for statement in found]}
 
@@ -86,23 +85,29 @@ def _keep(service: Service, operator: str, said: HonourIn, now: datetime) -> Sta
     """
     log, registry = service.opt_outs.log, service.opt_outs.registry
     if said.rows_out > said.rows_in:
-        raise invalid_request(("rows_out",))
+        raise _untrue("rows_out")
     if said.feed_size > log.size:
-        raise invalid_request(("feed_size",))
+        raise _untrue("feed_size", size=words().number(log.size))
     if root(said.feed_size, registry.node).hex() != said.root:
-        raise invalid_request(("root",))
+        raise _untrue("root", origin=log.origin)
     with registry.writing() as writer:
         counted = writer.count_up(f"honours of {operator}", day=now.date(), amount=1, limit=PER_DAY_MAX)
     if not counted:
         midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), tzinfo=now.tzinfo)
         raise ProblemError(ProblemKind.RATE_LIMITED, retry_after_s=max(1, int((midnight - now).total_seconds())))
     statement = Statement(operator=operator, stated_at=now, **said.model_dump())
-    kept = add_statement(registry, statement)
-    if HonourIn(**{name: getattr(kept, name) for name in HonourIn.model_fields}) != said:
-        raise invalid_request(("report_digest",))
     done = Done(Act.HONOUR_STATED, operator, now, subject=said.report_digest, amount=said.rows_in)
-    service.bulk.audit.record(done, now=now)
+    kept = add_statement(registry, statement, also=lambda writer: record(writer, done))
+    if HonourIn(**{name: getattr(kept, name) for name in HonourIn.model_fields}) != said:
+        raise _untrue("report_digest")
+    service.bulk.audit.sign(now)
     return kept
+
+
+def _untrue(member: str, **values: str) -> ProblemError:
+    return invalid_request(
+        (member,), words().say(f"problem.invalid-request.honour-{member.replace('_', '-')}", **values)
+    )
 
 
 def _told(statement: Statement) -> dict[str, Any]:

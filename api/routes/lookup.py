@@ -6,7 +6,6 @@ A look-up keeps nothing: the body lives in memory until the answer is written.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from fastapi import APIRouter, Request, Security
 from starlette.concurrency import run_in_threadpool
@@ -19,7 +18,6 @@ from api.deps import (
     credentials,
     is_json,
     read_picture_or_json,
-    require_query,
     unreadable,
     wants_page,
 )
@@ -48,7 +46,6 @@ PAD_BYTES = 4096
 )
 async def look_up(request: Request, service: ServiceDep) -> Response:
     """One report: status, coverage, matches. With `Accept: text/html` the same as a piece of a page."""
-    require_query(request)
     left = service.look_up_limit.take(request, now=service.clock())
     by_codes = is_json(request)
     if by_codes:
@@ -75,16 +72,20 @@ async def look_up(request: Request, service: ServiceDep) -> Response:
     "/v1/images/{handle}",
     summary="Where one picture of an answer was seen. A handle opens for a day.",
     response_model=None,
-    responses=answers(MatchTold, ProblemKind.NOT_FOUND),
+    responses=answers(MatchTold, ProblemKind.NOT_FOUND, ProblemKind.RATE_LIMITED),
     dependencies=[Security(WITHDRAW_CODE)],
 )
-async def image(request: Request, handle: str, service: ServiceDep) -> dict[str, Any]:
-    """One match of the contract, with its sightings as they are now; all of them for whoever opted it out."""
+async def image(request: Request, handle: str, service: ServiceDep) -> Response:
+    """One match of the contract, with its sightings as they are now; all of them for whoever opted it out.
+
+    Counts as a look-up: what it tells is what a look-up tells.
+    """
+    left = service.look_up_limit.take(request, now=service.clock())
     await run_in_threadpool(service.catch_up, service.clock())
     match = await run_in_threadpool(_image, service, handle, credentials(request, "Receipt"))
     if match is None:
         raise ProblemError(ProblemKind.NOT_FOUND)
-    return match_document(match)
+    return JSONResponse(match_document(match), headers=left)
 
 
 def _image(service: Service, handle: str, withdraw_code: str | None) -> Match | None:

@@ -18,9 +18,10 @@ from api.deps import (
     Service,
     ServiceDep,
     credentials,
+    is_json,
     read_picture,
     read_picture_or_json,
-    require_query,
+    unauthorized,
     wants_page,
 )
 from api.limits import expected_bytes
@@ -68,12 +69,14 @@ async def add(
     ] = None,
 ) -> dict[str, Any]:
     """The receipt is the proof and may be shown; the withdraw code is the key and should be kept apart from it."""
-    require_query(request, "uses")
+    now, address = service.clock(), request.client.host if request.client else ""
+    if not is_json(request):
+        # To decode it costs what a look-up costs, also where nothing comes of it that could be opted out.
+        service.look_up_limit.take(request, now=now)
+        await run_in_threadpool(service.opt_out_quota.require_some, address, now=now)
     async with service.gates.pictures.place(expected_bytes(request, bytes_max=service.settings.picture_bytes_max)):
         body = await read_picture_or_json(request, service)
         pictures, named, evidence = await _read(body, uses, service)
-    now = service.clock()
-    address = request.client.host if request.client else ""
     await run_in_threadpool(service.opt_out_quota.take, address, len(pictures), now=now)
     hold = await run_in_threadpool(service.opt_out_quota.hold_reason, len(pictures), now=now)
     recorded = await run_in_threadpool(
@@ -144,9 +147,7 @@ async def receipt(number: str, request: Request, service: ServiceDep) -> Respons
     "/{number}",
     summary="Take an opt-out back, which ends it some days later; or with erase=true delete what it says, at once.",
     response_model=None,
-    responses=answers(
-        StatusTold, *WRITING, ProblemKind.INVALID_REQUEST, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND
-    ),
+    responses=answers(StatusTold, *WRITING, ProblemKind.UNAUTHORIZED, ProblemKind.NOT_FOUND),
     dependencies=[Security(WITHDRAW_CODE)],
 )
 async def withdraw(
@@ -159,7 +160,6 @@ async def withdraw(
     ] = None,
 ) -> dict[str, Any]:
     """How it stands after that. Asking twice changes nothing."""
-    require_query(request, "erase")
     code = _withdraw_code(request)
     await run_in_threadpool(_status, service, number, code)
     end = service.opt_outs.erase if erase else service.opt_outs.withdraw
@@ -177,16 +177,16 @@ async def _read(body: Body, uses: str | None, service: Service) -> tuple[Picture
         picture = await read_picture(body.data, service)
         return (picture.fingerprints,), named, Evidence.PICTURE
     if uses is not None:
-        raise invalid_request(("uses",))
+        raise invalid_request(("uses",), words().say("problem.invalid-request.uses-in-json"))
     asked = read_json(OptOutIn, body.data)
-    pictures = tuple(read_codes(codes) for codes in asked.every_picture())
+    pictures = tuple(read_codes(codes, place) for place, codes in asked.every_picture().items())
     return pictures, read_uses(asked.uses), Evidence.CODE
 
 
 def _withdraw_code(request: Request) -> str:
     code = credentials(request, "Receipt")
     if code is None:
-        raise ProblemError(ProblemKind.UNAUTHORIZED, headers={"WWW-Authenticate": 'Receipt realm="hibs"'})
+        raise unauthorized("code", 'Receipt realm="hibs"')
     return code
 
 

@@ -19,7 +19,7 @@ from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
-from api.deps import Service, ServiceDep, require_query
+from api.deps import Service, ServiceDep
 from api.problems import ProblemError, ProblemKind
 from api.schemas.private import BINARY
 from api.schemas.told import answers
@@ -34,7 +34,7 @@ RETRY_S = 5
 CHUNK_BYTES = 256 * 1024
 """Sent at once; so a slow reader holds this much of the list in memory and not all of it."""
 _SKETCH = re.compile("[0-9a-f]{4}")
-_KEPT = (ProblemKind.INVALID_REQUEST, ProblemKind.CORPUS_EMPTY, ProblemKind.INDEX_LOADING, ProblemKind.ASK_OTHERWISE)
+_KEPT = (ProblemKind.CORPUS_EMPTY, ProblemKind.INDEX_LOADING, ProblemKind.ASK_OTHERWISE)
 
 
 @router.get(
@@ -45,7 +45,6 @@ _KEPT = (ProblemKind.INVALID_REQUEST, ProblemKind.CORPUS_EMPTY, ProblemKind.INDE
 )
 async def whole_list(request: Request, service: ServiceDep) -> Response:
     """A line of JSON, then rows of 16 bytes, sorted, then zeros. Above a number of rows: 404 `ask-otherwise`."""
-    require_query(request)
     today = await _today(service)
     if today.whole is None:
         raise _otherwise("sketches", "/v1/private/sketches/{hex4}")
@@ -64,7 +63,6 @@ async def whole_list(request: Request, service: ServiceDep) -> Response:
 )
 async def sketch_rows(hex4: str, request: Request, service: ServiceDep) -> Response:
     """As the list, with the rows of all sketches within two bits; its length is one of few, whatever was asked."""
-    require_query(request)
     if not _SKETCH.fullmatch(hex4):
         raise ProblemError(ProblemKind.NOT_FOUND)
     today = await _today(service)

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from api.schemas.told import CoverageTold, MatchTold, Time, Told
 from checker.audit.cases import Purpose
+from checker.bulk.rows import BYTES_MAX, ID_MAX, LINE_BYTES_MAX
 
 BULK_KEY = HTTPBearer(scheme_name="BulkKey", description="An API key of scope `bulk`.", auto_error=False)
 """Only describes; the routes themselves look at the header."""
@@ -64,6 +65,14 @@ class DeletedTold(Told):
     deleted: JobName
 
 
+class RowMatchTold(MatchTold):
+    """A match; without a reason its handle opens where it was seen, so it has none."""
+
+    handle: Annotated[  # type: ignore[assignment]  # wider than that of a look-up, and nobody writes to either
+        str | None, Field(description="null: not told without a reason.")
+    ]
+
+
 class RowTold(Told):
     """The answer to one row, one a line."""
 
@@ -71,7 +80,7 @@ class RowTold(Told):
     id: str | None
     status: Literal["checked"]
     found: bool
-    matches: list[MatchTold]
+    matches: list[RowMatchTold]
 
 
 class CountTold(Told):
@@ -93,5 +102,7 @@ class CountsTold(Told):
 
 def list_body() -> dict[str, Any]:
     """How OpenAPI describes the list."""
-    schema = {"type": "string", "description": "One JSON object a line: `id` (not needed) and `codes`."}
+    members = f"`id` (not needed, at most {ID_MAX} characters) and `codes`"
+    limits = f"at most {LINE_BYTES_MAX:,} bytes a line, {BYTES_MAX // 2**20} MiB in all"
+    schema = {"type": "string", "description": f"One JSON object a line: {members}; {limits}."}
     return {"requestBody": {"required": True, "content": {NDJSON: {"schema": schema, "example": EXAMPLE}}}}

@@ -1,16 +1,18 @@
 """What is read from requests.
 
 Unknown members are refused: a misspelt `uses` that is silently ignored would be a no that nobody hears. What is
-refused is never repeated; `invalid_request` tells the place alone.
+refused is never repeated; `invalid_request` tells the place, and what is wrong with it in words of our own.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.problems import ProblemError, ProblemKind
 from api.words import words
@@ -23,6 +25,11 @@ DEFAULT_USES = tuple(use for use in Use if use in USES)
 """What a no is about when nothing is named: everything, because doubt is never consent."""
 PICTURES_MAX = 500
 """In one opt-out. How many count in a day is a setting."""
+PLACES_MAX = 10
+"""Named in one refusal."""
+_EITHER = "either"
+_REASONS = {"missing": "missing", "extra_forbidden": "unknown", _EITHER: "either"}
+"""Which sentence tells an error, by the type that pydantic gives it; all others are about a value."""
 Model = TypeVar("Model", bound="Strict")
 
 
@@ -84,19 +91,22 @@ class OptOutIn(Strict):
     )
     codes: CodesIn | None = None
     pictures: Annotated[tuple[PictureIn, ...], Field(max_length=PICTURES_MAX, strict=False)] = ()
-    uses: Annotated[tuple[str, ...], Field(max_length=len(Use), strict=False)] = tuple(
-        use.value for use in DEFAULT_USES
+    # That it names one at least is told here and refused by `read_uses`, which says which there are.
+    uses: Annotated[tuple[str, ...], Field(max_length=len(Use), strict=False, json_schema_extra={"minItems": 1})] = (
+        tuple(use.value for use in DEFAULT_USES)
     )
 
     @model_validator(mode="after")
     def _one_form(self) -> OptOutIn:
         if (self.codes is None) == (not self.pictures):
-            raise ValueError("give either codes or pictures")
+            raise PydanticCustomError(_EITHER, "give either codes or pictures")
         return self
 
-    def every_picture(self) -> tuple[CodesIn, ...]:
-        """The codes of each picture, whichever form was used."""
-        return (self.codes,) if self.codes else tuple(picture.codes for picture in self.pictures)
+    def every_picture(self) -> dict[str, CodesIn]:
+        """The codes of each picture by where they stand in the body, whichever form was used."""
+        if self.codes:
+            return {"codes": self.codes}
+        return {f"pictures.{at}.codes": picture.codes for at, picture in enumerate(self.pictures)}
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
@@ -106,50 +116,99 @@ def read_json(model: type[Model], body: bytes) -> Model:
         ProblemError: invalid-request, naming the member and never its value.
     """
     try:
-        # utf-8-sig: a byte order mark may be ignored, other encodings are not JSON between systems (RFC 8259 8.1).
-        text = body.decode("utf-8-sig")
-        return model.model_validate(json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant))
+        return model.model_validate(_parsed(body))
     except ValidationError as error:
-        raise invalid_request(_places(error)) from None
-    except (ValueError, RecursionError):  # ValueError: also broken UTF-8, broken JSON, a number of 5,000 digits
-        raise invalid_request() from None
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        raise wrong_members((_place(one["loc"], one["type"]), one["type"]) for one in found) from None
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON, read as strictly as RFC 8259 allows.
+
+    Raises:
+        ProblemError: invalid-request, saying which rule the text breaks.
+    """
+    try:
+        # utf-8-sig: a byte order mark may be ignored, other encodings are not JSON between systems (RFC 8259 8.1).
+        # Text in UTF-16 may be UTF-8 too, full of zeros.
+        if json.detect_encoding(body) not in ("utf-8", "utf-8-sig"):
+            raise _not_json("encoding")
+        text = body.decode("utf-8-sig")
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise _not_json("encoding") from None
+    except json.JSONDecodeError as error:
+        raise _not_json("syntax", line=error.lineno, column=error.colno) from None
+    except RecursionError:
+        raise _not_json("depth") from None
+    except ValueError:  # what is left: a whole number of more than 4,300 digits
+        raise _not_json("number") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object whose member stands twice says two things, and a parser that takes the last hears one of them."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
+        raise _not_json("twice")
     return members
 
 
 def _no_constant(_: str) -> None:
-    raise ValueError("NaN and Infinity are not JSON (RFC 8259 6)")
+    raise _not_json("constant")
 
 
-def invalid_request(places: Sequence[str] = ()) -> ProblemError:
-    """The refusal that says where, in names of the schema, and nothing that was sent."""
-    texts = words()
-    if not places:
-        return ProblemError(ProblemKind.INVALID_REQUEST)
-    detail = texts.say("problem.invalid-request.detail", places=", ".join(places))
+def _not_json(why: str, **values: int) -> ProblemError:
+    return invalid_request(("body",), words().say(f"problem.invalid-request.json-{why}", **values))
+
+
+def invalid_request(places: Sequence[str], detail: str = "") -> ProblemError:
+    """The refusal that says where, in names of the schema, and nothing that was sent.
+
+    Args:
+        places: members or parameters that are wrong; `body` or `query` where what is wrong has no name of ours.
+        detail: what is wrong, in one sentence of our own. Empty: that what stands there has another form.
+    """
+    detail = detail or words().say("problem.invalid-request.wrong", places=", ".join(places))
     return ProblemError(ProblemKind.INVALID_REQUEST, detail, members={"places": list(places)})
 
 
-def read_codes(codes: CodesIn) -> tuple[Fingerprint, ...]:
+def wrong_members(found: Iterable[tuple[str, str]]) -> ProblemError:
+    """The refusal of what pydantic found wrong, which tells the missing from the unknown; the first ten places.
+
+    Args:
+        found: each place, and the type that pydantic gives the error.
+    """
+    reasons: dict[str, list[str]] = {}
+    told = dict.fromkeys((place, _REASONS.get(kind, "wrong")) for place, kind in found)
+    for place, reason in itertools.islice(told, PLACES_MAX):
+        reasons.setdefault(reason, []).append(place)
+    sentences = (
+        words().say(f"problem.invalid-request.{reason}", places=", ".join(at)) for reason, at in reasons.items()
+    )
+    return invalid_request(tuple(dict.fromkeys(itertools.chain(*reasons.values()))), " ".join(sentences))
+
+
+def read_codes(codes: CodesIn, place: str = "codes") -> tuple[Fingerprint, ...]:
     """The codes of one picture.
 
+    Args:
+        place: where they stand in the body.
     Raises:
-        ProblemError: not-a-code.
+        ProblemError: not-a-code, naming the kind that is none.
     """
     given = {PHASH256.name: codes.phash256}
     if codes.sscd512:
         given[ROBUST_NAME] = codes.sscd512
+    return tuple(_read_code(kind, code, f"{place}.{kind}") for kind, code in given.items())
+
+
+def _read_code(kind: str, code: CodeIn, place: str) -> Fingerprint:
     try:
-        return tuple(parse_code(kind, code.version, code.hex) for kind, code in given.items())
+        return parse_code(kind, code.version, code.hex)
     except NotACodeError:
         # Its message quotes the kind and version that were given.
-        raise ProblemError(ProblemKind.NOT_A_CODE) from None
+        detail = words().say("problem.not-a-code.detail", place=place)
+        raise ProblemError(ProblemKind.NOT_A_CODE, detail, members={"places": [place]}) from None
 
 
 def read_uses(names: Sequence[str]) -> tuple[Use, ...]:
@@ -161,7 +220,7 @@ def read_uses(names: Sequence[str]) -> tuple[Use, ...]:
     known = {use.value for use in Use}
     if not names or not known.issuperset(names):
         detail = words().say("problem.invalid-request.uses", known=", ".join(use.value for use in Use))
-        raise ProblemError(ProblemKind.INVALID_REQUEST, detail, members={"places": ["uses"]})
+        raise invalid_request(("uses",), detail)
     return DEFAULT_USES if Use.ALL.value in names else tuple(use for use in Use if use.value in names)
 
 
@@ -196,12 +255,7 @@ def _inlined(model: type[BaseModel]) -> dict[str, Any]:
     return resolved
 
 
-def _places(error: ValidationError) -> tuple[str, ...]:
+def _place(location: tuple[int | str, ...], kind: str) -> str:
     """Where, as `codes.phash256.hex`. An unknown member's own name came from outside and is not repeated."""
-    places: list[str] = []
-    for found in error.errors(include_url=False, include_context=False, include_input=False):
-        location = found["loc"][:-1] if found["type"] == "extra_forbidden" else found["loc"]
-        place = ".".join(str(part) for part in location) or "body"
-        if place not in places:
-            places.append(place)
-    return tuple(places[:10])
+    known = location[:-1] if kind == "extra_forbidden" else location
+    return ".".join(str(part) for part in known) or "body"

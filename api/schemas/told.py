@@ -17,14 +17,16 @@ from checker.audit.entry import Act
 from checker.optout.states import State
 
 EVERYWHERE = (
+    ProblemKind.INVALID_REQUEST,
     ProblemKind.BAD_HOST,
     ProblemKind.UNSUPPORTED_MEDIA_TYPE,
     ProblemKind.UNAVAILABLE,
     ProblemKind.INTERNAL_ERROR,
 )
-"""What any request may get: a wrong Host, a compressed body, a database that does not answer, our own mistake."""
+"""What any request may get: an unknown parameter, a wrong Host, a compressed body, a database that does not answer, our
+own mistake."""
 WRITING = (ProblemKind.FORBIDDEN_ORIGIN,)
-READING_A_BODY = (ProblemKind.INVALID_REQUEST, ProblemKind.TOO_LARGE, ProblemKind.TOO_SLOW, ProblemKind.BUSY)
+READING_A_BODY = (ProblemKind.TOO_LARGE, ProblemKind.TOO_SLOW, ProblemKind.BUSY)
 READING_A_PICTURE = (ProblemKind.UNREADABLE, ProblemKind.TOO_PLAIN, ProblemKind.NOT_A_CODE)
 FEED_KEY = HTTPBearer(scheme_name="FeedKey", description="An API key of scope `feed`.", auto_error=False)
 WITHDRAW_CODE = HTTPBase(
@@ -292,8 +294,9 @@ def answers(
     if content:
         well["content"] = {_media_type(name): {"schema": schema} for name, schema in content.items()}
     described: dict[int | str, dict[str, Any]] = {status: well}
-    for kind in (*kinds, *EVERYWHERE):
-        described.setdefault(STATUS[kind], _problems([k for k in (*kinds, *EVERYWHERE) if STATUS[k] == STATUS[kind]]))
+    every = tuple(dict.fromkeys((*kinds, *EVERYWHERE)))
+    for kind in every:
+        described.setdefault(STATUS[kind], _problems([k for k in every if STATUS[k] == STATUS[kind]]))
     # Without this, FastAPI describes an answer 422 of its own that is never given here.
     described["default"] = _problems([])
     return described

@@ -2,8 +2,10 @@
 
 Where a picture was seen is read now, not when the row was answered: what was opted out or taken down since is withheld,
 what was erased is no match any more. Addresses are told only with a second reason (`Reason`), which is written down;
-without one an answer says how many sightings there are and of which source. Cells of a CSV that a spreadsheet would run
-as a formula are told with an apostrophe before them (OWASP, "CSV Injection").
+without one an answer says how many sightings there are and of which source. Nor is there a handle then, which would
+open the addresses for anybody, written down by nobody. Only a match whose places are withheld keeps its own: it opens
+nothing but for whoever holds a withdraw code of that picture. Cells of a CSV that a spreadsheet would run as a formula
+are told with an apostrophe before them (OWASP, "CSV Injection").
 """
 
 from __future__ import annotations
@@ -64,9 +66,16 @@ COLUMNS: dict[str, str] = {
     "source": "string",
     "first_seen": "string",
     "last_seen": "string",
+    "file": "string",
+    "file_row": "int64",
+    "file_key": "string",
+    "file_column": "string",
+    "caption": "string",
+    "site_said": "string",
 }
 """Of CSV and Parquet, with the name of their type there: a line a sighting, or one for a row or a match without any.
-Empty: it has none."""
+Empty: it has none. Names are those of `hibs check --csv`, where that has the same; new ones come last."""
+_LOCATOR = {"file": "file", "row": "file_row", "key": "file_key", "column": "file_column"}
 _HIDDEN = ("image_url", "page_url", "caption", "locator")
 
 
@@ -102,6 +111,8 @@ class Teller:
             )
         )
         if not self._addresses:
+            if not stored.withheld:
+                document["handle"] = None
             for sighting in document["sightings"]:
                 sighting.update(dict.fromkeys(_HIDDEN))
         return document
@@ -164,16 +175,20 @@ def flat(row: dict[str, Any]) -> list[dict[str, Any]]:
         line = empty | {name: match[name] for name in ("kind", "orientation", "codes_disagree", "handle", "where")}
         line |= match["codes"]
         line["expected_chance_matches"] = match["expected_chance_matches"]
-        withheld = match.get("withheld")
-        line["sightings"] = withheld["count"] if withheld else len(match["sightings"])
+        line["sightings"] = len(match["sightings"])
+        if withheld := match.get("withheld"):
+            line |= {"sightings": withheld["count"], "first_seen": withheld["first_seen_month"]}
         for seen in match["sightings"] or [None]:
             lines.append(line | _seen(seen) if seen else line)
     return lines or [empty]
 
 
 def _seen(sighting: dict[str, Any]) -> dict[str, Any]:
-    told = {name: sighting[name] for name in ("image_url", "page_url", "first_seen", "last_seen")}
-    return told | {"source": sighting["source"]["name"]}
+    told = {name: sighting[name] for name in ("image_url", "page_url", "caption", "first_seen", "last_seen")}
+    locator = sighting["locator"] or {}
+    told |= {column: locator.get(name) for name, column in _LOCATOR.items()}
+    said = "; ".join(f"{use}: {stance}" for use, stance in sighting["verdict"].items() if stance != "unspecified")
+    return told | {"source": sighting["source"]["name"], "site_said": said or None}
 
 
 def _cell(value: object) -> str:

@@ -71,6 +71,8 @@ class RecordedOptOut:
     withdraw_code: str
     """The secret."""
     held: bool
+    alerts: str | None = None
+    """Address of an Atom feed of new copies: a secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class OptOutStatus:
     new: Count | None = None
     operators: list[OperatorTold] | None = None
     alerts: str | None = None
-    """Address of an Atom feed of new copies: a secret. None: the opt-out has ended, too."""
+    """As in `RecordedOptOut`. None: the opt-out has ended, too."""
 
 
 # --- what operators state --------------------------------------------------------------------------------------
@@ -226,6 +228,46 @@ class Stats:
     sources: Count
     newest: Time | None
     log: LogFacts
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpMonth:
+    """Look-ups that were answered in one month."""
+
+    month: str
+    kind: str
+    """look-up, private-list (a whole list for a private check), private-sketch (a part of one)."""
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class OptOutMonth:
+    """Opt-outs that were recorded in one month, by how they stand now."""
+
+    month: str
+    state: str
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class ActMonth:
+    """Acts of holders of keys in one month."""
+
+    month: str
+    act: str
+    count: Count
+
+
+@dataclass(frozen=True, slots=True)
+class Transparency:
+    """What a service did; newest month first."""
+
+    counted_at: Time
+    look_ups_since: str | None
+    """The first day counted ("2026-11-22"). None: none yet."""
+    look_ups: list[LookUpMonth]
+    opt_outs: list[OptOutMonth]
+    acts: list[ActMonth]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ PAUSES_S = (2.0, 5.0, 10.0, 20.0, 40.0)
 RETRY_AFTER_S_MAX = 60
 """Who is told to come back later than this is told so: a limit of the day does not go away by waiting."""
 _BUSY = (429, 503)
+_NOT_PASSED_ON = (502, 504)
+"""Of a proxy whose service did not answer it (RFC 9110 15.6.3, 15.6.5). It may have done what was asked."""
+_RECORDS_NOTHING = ("/v1/lookups",)
+"""A POST to these may be sent again after that; any other could be recorded twice."""
 _TEXT_LETTERS_MAX = 400
 _SENTENCES = {
     "corpus-empty": "has looked at 0 pictures yet, so it cannot answer; try again later",
@@ -112,6 +116,7 @@ class Asker:
             lambda: self._remote.post(path, body, media_type, bytes_max=bytes_max, authorization=who),
             (expected,),
             keyed=keyed,
+            repeatable=path in _RECORDS_NOTHING,
         )
 
     def delete(self, path: str, *, bytes_max: int, keyed: bool = False, authorization: str | None = None) -> Reply:
@@ -136,10 +141,10 @@ class Asker:
             ) from None
         return answer
 
-    def _ask(self, ask: Callable[[], Reply], expected: Sequence[int], *, keyed: bool) -> Reply:
+    def _ask(self, ask: Callable[[], Reply], expected: Sequence[int], *, keyed: bool, repeatable: bool = True) -> Reply:
         reply = ask()
         for pause_s in self._pauses_s:
-            if not _is_busy(reply):
+            if not _is_busy(reply, repeatable=repeatable):
                 break
             self._count(reply)
             self._pause(max(pause_s, reply.retry_after_s or 0))
@@ -167,11 +172,17 @@ class Asker:
                 f"{self.name} does not accept the key: it is unknown, expired, revoked or for something else; ask its "
                 "operator for another"
             )
+        elif not document and reply.status in (*_BUSY, *_NOT_PASSED_ON):
+            sentence = (
+                f"{self.name} answered {reply.status}: it, or a proxy before it, is busy or down; try again later"
+            )
         elif not document:
             sentence = f"{self.name} answered {reply.status} and no JSON; is it a service of this kind?"
         else:
             todo = one_line(document.get("next") or "check what was asked, or try again later")[:_TEXT_LETTERS_MAX]
             sentence = f"{self.name} answered {reply.status}: {detail.rstrip('.')}; {todo}"
+        if reply.retry_after_s and reply.retry_after_s > RETRY_AFTER_S_MAX:
+            sentence = f"{sentence.rstrip('.')}; it asks to wait {_duration(reply.retry_after_s)}"
         places = document.get("places")
         return RemoteProblemError(
             sentence,
@@ -201,10 +212,22 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return _adapters[kind]
 
 
-def _is_busy(reply: Reply) -> bool:
-    if reply.status not in _BUSY or (reply.retry_after_s or 0) > RETRY_AFTER_S_MAX:
+def _is_busy(reply: Reply, *, repeatable: bool = True) -> bool:
+    busy = (*_BUSY, *_NOT_PASSED_ON) if repeatable else _BUSY
+    if reply.status not in busy or (reply.retry_after_s or 0) > RETRY_AFTER_S_MAX:
         return False
     return _kind(_document(reply.body)) != "corpus-empty"
+
+
+def _duration(seconds: int) -> str:
+    """Rounded up, so that nobody comes too early.
+
+    >>> _duration(90), _duration(2705), _duration(86_400)
+    ('90 s', '46 min', '24 h')
+    """
+    if seconds < 120:
+        return f"{seconds} s"
+    return f"{-(-seconds // 60)} min" if seconds < 7200 else f"{-(-seconds // 3600)} h"
 
 
 def _document(body: bytes) -> dict[str, Any]:

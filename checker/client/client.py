@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, urlencode, urlsplit
 
 from checker.client.answers import (
     AuditCount,
@@ -25,6 +25,7 @@ from checker.client.answers import (
     Statement,
     Statements,
     Stats,
+    Transparency,
 )
 from checker.client.asking import Asker
 from checker.client.reports import BulkAnswer, read_match, read_report, read_rows
@@ -99,8 +100,10 @@ class Client(Asker):
 
     def opt_out(self, pictures: Iterable[Codes], uses: Sequence[str] = ()) -> RecordedOptOut:
         """Say no for these pictures; to all uses where none is named. Sends their codes."""
-        asked = [{"codes": codes_document(_usable(codes))} for codes in pictures]
-        body = json.dumps({"pictures": asked, "uses": [str(use) for use in uses]}).encode()
+        asked: dict[str, Any] = {"pictures": [{"codes": codes_document(_usable(codes))} for codes in pictures]}
+        if uses:  # an empty list names none of them, and is refused
+            asked["uses"] = [str(use) for use in uses]
+        body = json.dumps(asked).encode()
         reply = self.post(_OPT_OUTS, body, JSON_MEDIA_TYPE, bytes_max=_ANSWER_BYTES_MAX, expected=201)
         return self.read(RecordedOptOut, reply.body, "record of an opt-out")
 
@@ -115,6 +118,18 @@ class Client(Asker):
             f"{_opt_out(number)}/receipt", bytes_max=_ANSWER_BYTES_MAX, authorization=f"Receipt {withdraw_code}"
         )
         return self.read(dict[str, Any], reply.body, "receipt")
+
+    def alerts(self, address: str, *, language: str | None = None) -> bytes:
+        """New copies since an opt-out, as an Atom feed (RFC 4287).
+
+        Args:
+            address: `alerts` of the opt-out or its status, or the secret at its end. This server is asked, whatever
+                server it names.
+            language: of the words in the feed ("de").
+        """
+        token = urlsplit(address).path.rpartition("/")[2]
+        path = f"/v1/alerts/{quote(token, safe='')}" + (f"?language={quote(language)}" if language else "")
+        return self.get(path, bytes_max=_ANSWER_BYTES_MAX).body
 
     def withdraw(self, number: str, withdraw_code: str) -> OptOutStatus:
         """Take it back: the status after that."""
@@ -185,7 +200,10 @@ class Client(Asker):
         return self.read(BulkJob, self._facts(f"{_BULK}/{job}", keyed=True), "list of look-ups")
 
     def bulk_results(self, job: str, *, reason: str | None = None) -> Iterator[BulkAnswer]:
-        """The answers so far, in the order of the list; addresses only where it is said what they are for."""
+        """The answers so far, in the order of the list; addresses only where it is said what they are for.
+
+        Without a reason the handle of a match is empty, unless its places are withheld (docs/bulk.md).
+        """
         path = f"{_BULK}/{job}/results" + (f"?reason={quote(reason)}" if reason else "")
         return read_rows(self, self.get(path, bytes_max=_RESULTS_BYTES_MAX, keyed=True).body)
 
@@ -211,6 +229,14 @@ class Client(Asker):
     def sources(self) -> list[SourceFacts]:
         """Every source with what it holds."""
         return self.read(Sources, self._facts("/v1/sources"), "list of sources").sources
+
+    def source(self, source_id: str) -> SourceFacts:
+        """One of them, by the `source.id` of a sighting."""
+        return self.read(SourceFacts, self._facts(f"/v1/sources/{quote(source_id, safe='')}"), "source")
+
+    def transparency(self) -> Transparency:
+        """What the service did, by month: look-ups, opt-outs, and what was done with keys."""
+        return self.read(Transparency, self._facts("/v1/transparency"), "list of months")
 
     def stats(self) -> Stats:
         """Figures."""

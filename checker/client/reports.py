@@ -63,7 +63,8 @@ class WithheldTold:
 class MatchTold:
     """A picture that is near."""
 
-    handle: str
+    handle: str | None
+    """None: not told (a list without a reason)."""
     kind: MatchKind
     orientation: Orientation
     crop: Box | None
@@ -79,7 +80,7 @@ class MatchTold:
         """The same as `Checker` gives it."""
         held = self.withheld
         return Match(
-            handle=self.handle,
+            handle=self.handle or "",  # which opens nothing
             kind=self.kind,
             orientation=self.orientation,
             crop=_box(self.crop),

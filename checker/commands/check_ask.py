@@ -127,7 +127,7 @@ def opened_document(report: Report, view: View | None) -> dict[str, Any]:
     document = report_document(report)
     if view is not None:
         for number, match in enumerate(report.matches):
-            shown = view(match.handle) if match.withheld else None
+            shown = view(match.handle) if match.withheld and match.handle else None
             if shown is not None and shown.withheld is None:
                 places = match_document(shown)["sightings"]
                 told = {name: value for name, value in document["matches"][number].items() if name != "withheld"}

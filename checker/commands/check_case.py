@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from checker.commands.check_ask import ask_folder, ask_server
 from checker.commands.check_case_files import CaseFiles, tell_sums, write_case
+from checker.commands.check_case_places import require_places, try_places
 from checker.commands.check_list import ByLists, require_allowed
 from checker.commands.check_progress import CaseProgress
 from checker.commands.check_rows import OneByOne, row_state
@@ -56,12 +57,12 @@ class CaseOptions:
     @property
     def is_case(self) -> bool:
         """Is it one, or photos whose answers are only printed?"""
-        return any((self.manifest, self.case, self.purpose, self.key_file, *self.written))
+        return any((self.manifest, self.case, self.purpose, self.key_file, *self.files.named))
 
     @property
-    def written(self) -> tuple[Path, ...]:
+    def files(self) -> CaseFiles:
         """What is to be written."""
-        return tuple(path for path in (self.evidence, self.csv, self.report, self.parquet) if path)
+        return CaseFiles(self.csv, self.report, self.parquet, self.evidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,26 +81,23 @@ def check_case(options: CaseOptions, settings: Settings, environ: Mapping[str, s
     """
     from importlib.metadata import version
 
-    from checker.evidence.bundle import key_path, require_free, signing_key
+    from checker.evidence.bundle import key_path, signing_key
     from checker.evidence.case import read_case
     from checker.evidence.document import Run, case_document
     from checker.evidence.receipts import read_receipts
 
     if options.reason is not None and options.reason not in REASONS:
         raise InputError(f"--reason is one of {', '.join(REASONS)}")
-    case = read_case(options.case, options.purpose, required=options.server is not None)
+    case, files = read_case(options.case, options.purpose, required=options.server is not None), options.files
     made_at = _made_at(environ)
     manifest = _manifest(options)
+    require_places(files, _inputs(options, manifest, environ), options.data)
     key = signing_key(key_path(environ)) if options.evidence else None
-    if options.evidence:
-        require_free(options.evidence)
-    for path in options.written:
-        if not path.absolute().parent.is_dir():
-            raise InputError(f"there is no folder {one_line(path.parent)} to write {one_line(path.name)} into; make it")
     client, codes = _client(options), read_receipts(manifest.rows)
     if client and options.key_file:
         require_allowed(client, case)
-    with _journal(options, manifest, case, settings) as journal:
+    with _journal(options, manifest, case, settings) as journal, _telling_what_is_kept(journal, manifest, files):
+        try_places(files)
         _begin(options, client, manifest, case, settings, journal)
         with _asking(options, client, case, settings, codes, str(journal.began["run"])) as asker:
             answers = _ask_all(asker, manifest.rows, journal, options)
@@ -115,11 +113,26 @@ def check_case(options: CaseOptions, settings: Settings, environ: Mapping[str, s
             made_at=made_at or datetime.now(UTC),
         )
         document = case_document(run, manifest.rows, answers)
-        files = CaseFiles(options.csv, options.report, options.parquet, options.evidence)
         write_case(document, files, checkpoint=run.snapshot.checkpoint, key=key)
         journal.remove()
     tell_sums(document, files, key=key, as_json=options.as_json)
     return CaseTally(document["counts"]["found"], document["counts"]["unreadable"])
+
+
+def _inputs(options: CaseOptions, manifest: Manifest, environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
+    """What the run reads, each with what it is."""
+    from checker.evidence.bundle import key_path
+
+    if options.manifest:
+        yield "the list", options.manifest
+    if options.key_file:
+        yield "the key of --key-file", options.key_file
+    if options.evidence:
+        yield "the key that signs", key_path(environ)
+    for row in manifest.rows:
+        yield "a photo", row.file
+        if row.receipt:
+            yield "a receipt", row.receipt
 
 
 def _manifest(options: CaseOptions) -> Manifest:
@@ -217,13 +230,26 @@ def _asked(options: CaseOptions, manifest: Manifest, case: Case, settings: Setti
 def _journal(
     options: CaseOptions, manifest: Manifest, case: Case, settings: Settings
 ) -> AbstractContextManager[Journal | NoJournal]:
-    """Beside the first thing that is to be written."""
+    """Beside the first thing that is to be written; where nothing is, there is nothing to go on with."""
     from checker.evidence.journal import Journal, NoJournal
 
-    if not options.written:
+    if options.files.journal is None:
         return nullcontext(NoJournal())
-    first = options.written[0]
-    return Journal(first.with_name(f"{first.name}.journal"), _asked(options, manifest, case, settings))
+    return Journal(options.files.journal, _asked(options, manifest, case, settings))
+
+
+@contextmanager
+def _telling_what_is_kept(journal: Journal | NoJournal, manifest: Manifest, files: CaseFiles) -> Iterator[None]:
+    """However the run ends before its time: what is not lost, and how to go on."""
+    try:
+        yield
+    except BaseException:
+        if files.journal and journal:
+            say(
+                f"{journal.words(len(manifest.rows))}; all of that is kept in {one_line(files.journal)}, and the same "
+                "command goes on (to write to another PLACE, rename that file to PLACE.journal first)"
+            )
+        raise
 
 
 def _begin(
@@ -234,50 +260,43 @@ def _begin(
     settings: Settings,
     journal: Journal | NoJournal,
 ) -> None:
-    """Note the state of what is asked, and a number of this run that nobody else has."""
+    """Note the state of what is asked, and a number of this run that nobody else has, or go on with what is kept."""
     import secrets
 
     if not journal.began:
         began = {"snapshot": _snapshot(options, client).id, "run": secrets.token_hex(4)}
         journal.begin(_asked(options, manifest, case, settings), began)
-    elif journal.resumed:
-        read = f", {len(journal.coded):,} more are read" if journal.coded else ""
-        say(f"resumed: {len(journal.answers):,} of {len(manifest.rows):,} photos are answered already{read}")
+    journal.forget(lambda row, known: row >= len(manifest.rows) or known["state"] != row_state(manifest.rows[row]))
+    if journal.resumed:
+        say(f"resumed: {journal.words(len(manifest.rows))}")
 
 
 def _ask_all(
     asker: OneByOne | ByLists, rows: Sequence[ManifestRow], journal: Journal | NoJournal, options: CaseOptions
 ) -> list[dict[str, Any]]:
     """The answer to every row, in their order; printed as they come."""
-    known = _unchanged(journal.answers, rows)
-    read = _unchanged(journal.coded, rows).keys() | known.keys()
+    known = dict(journal.answers)
     what = "photos read" if options.key_file else "photos"
     answers: list[dict[str, Any]] = []
-    with CaseProgress(len(rows), done=len(read), what=what) as progress:
-        try:
-            for row, answered in zip(rows, asker.answers(rows, known, journal, progress), strict=True):
-                answers.append(answered)
-                progress.found += any(match["kind"] in FOUND for match in answered["answer"]["matches"])
-                progress.unreadable += answered["answer"]["status"] == "unreadable"
-                _tell(row, answered["answer"], as_json=options.as_json)
-        except BaseException:
-            if options.written:
-                say(f"{len(answers):,} of {len(rows):,} photos are answered and kept; the same command goes on")
-            raise
+    with CaseProgress(len(rows), done=len(known) + len(journal.coded), what=what) as progress:
+        for row, answered in zip(rows, asker.answers(rows, known, journal, progress), strict=True):
+            answers.append(answered)
+            progress.found += any(match["kind"] in FOUND for match in answered["answer"]["matches"])
+            progress.unreadable += answered["answer"]["status"] == "unreadable"
+            _tell(row, answered["answer"], as_json=options.as_json)
     return answers
-
-
-def _unchanged(kept: Mapping[int, dict[str, Any]], rows: Sequence[ManifestRow]) -> dict[int, dict[str, Any]]:
-    """What is kept of rows whose files are as they were."""
-    return {n: one for n, one in kept.items() if n < len(rows) and one["state"] == row_state(rows[n])}
 
 
 def _tell(row: ManifestRow, report: dict[str, Any], *, as_json: bool) -> None:
     """JSON of every row; for a person the photos that were found or could not be read, as thousands were not."""
+    from checker.evidence.photo_paths import NO_FILE
+
     if as_json:
         answer_json({"path": row.path, "claimant": row.claimant, **report})
     elif report["status"] == "unreadable":
-        say(f"{one_line(row.path)}: {one_line(report['reason'])}")
+        # Where this machine keeps the photos is no part of the report.
+        looked = f" (looked for {one_line(row.file.absolute())})" if report["reason"].startswith(NO_FILE) else ""
+        say(f"{one_line(row.path)}: {one_line(report['reason'])}{looked}")
     elif report["matches"]:
         for line in answer_lines({"path": row.path, **report}):
             answer(one_line(line))

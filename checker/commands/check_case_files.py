@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checker.console import answer, one_line, say
-from checker.errors import DataError
 
 if TYPE_CHECKING:
     from checker.optout.note import SigningKey
@@ -23,6 +23,27 @@ class CaseFiles:
     parquet: Path | None
     evidence: Path | None
 
+    @property
+    def named(self) -> tuple[tuple[str, Path], ...]:
+        """Each with its option."""
+        pairs = (
+            ("--evidence", self.evidence),
+            ("--csv", self.csv),
+            ("--report", self.report),
+            ("--parquet", self.parquet),
+        )
+        return tuple((option, path) for option, path in pairs if path)
+
+    @property
+    def journal(self) -> Path | None:
+        """Beside the first of them. None: nothing is to be written."""
+        return next((path.with_name(f"{path.name}.journal") for _, path in self.named), None)
+
+
+def partial_of(path: Path) -> Path:
+    """What it is until it is whole: beside it, so that it can be renamed."""
+    return path.with_name(f".{path.name}.partial")
+
 
 def write_case(document: dict[str, Any], files: CaseFiles, *, checkpoint: bytes | None, key: SigningKey | None) -> None:
     """Write everything that was asked for. The evidence folder comes last, whole or not at all.
@@ -33,7 +54,7 @@ def write_case(document: dict[str, Any], files: CaseFiles, *, checkpoint: bytes 
     Raises:
         DataError: something cannot be written.
     """
-    from checker.evidence.bundle import begin_bundle, finish_bundle
+    from checker.evidence.bundle import begin_bundle, bundle_file, finish_bundle, unwritable
     from checker.evidence.case_page import case_page
     from checker.evidence.document import report_bytes
     from checker.evidence.parquet import write_parquet
@@ -47,13 +68,18 @@ def write_case(document: dict[str, Any], files: CaseFiles, *, checkpoint: bytes 
         _replace(files.parquet, lambda path: write_parquet(document, path))
     if files.evidence and key:
         partial = begin_bundle(files.evidence)
-        (partial / "report.json").write_bytes(report_bytes(document))
-        (partial / "report.html").write_bytes(case_page(document, signer=key.verifier.text))
-        (partial / "matches.csv").write_bytes(write_csv(document))
-        write_parquet(document, partial / "matches.parquet")
-        if checkpoint:
-            (partial / "checkpoint").write_bytes(checkpoint)
-        finish_bundle(partial, files.evidence, key)
+        try:
+            bundle_file(partial, "report.json").write_bytes(report_bytes(document))
+            bundle_file(partial, "report.html").write_bytes(case_page(document, signer=key.verifier.text))
+            bundle_file(partial, "matches.csv").write_bytes(write_csv(document))
+            write_parquet(document, bundle_file(partial, "matches.parquet"))
+            if checkpoint:
+                bundle_file(partial, "checkpoint").write_bytes(checkpoint)
+            finish_bundle(partial, files.evidence, key)
+        except OSError as error:
+            raise unwritable(files.evidence, error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def tell_sums(document: dict[str, Any], files: CaseFiles, *, key: SigningKey | None, as_json: bool) -> None:
@@ -80,11 +106,15 @@ def tell_sums(document: dict[str, Any], files: CaseFiles, *, key: SigningKey | N
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside and rename: the file is the old one or the new one. For its owner alone, as it names people."""
-    partial = path.with_name(f".{path.name}.partial")
+    from checker.evidence.bundle import unwritable
+
+    partial = partial_of(path)
     try:
         partial.unlink(missing_ok=True)
         partial.touch(mode=0o600, exist_ok=False)
         write(partial)
         partial.replace(path)
     except OSError as error:
-        raise DataError(f"cannot write {one_line(path)}: {error.strerror}; check space and permissions") from error
+        raise unwritable(path, error) from error
+    finally:
+        partial.unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checker.commands.check_ask import Answered, coder, opened_document, view_there
-from checker.commands.check_rows import AT_ONCE, kept_answer, read_row, row_state
+from checker.commands.check_rows import AT_ONCE, kept_answer, read_row
 from checker.console import say
 from checker.errors import RemoteError, RemoteProblemError
 
@@ -62,12 +62,18 @@ def require_allowed(client: Client, case: Case) -> None:
     try:
         client.bulk_create((), purpose=str(case.purpose), case=case.reference)
     except RemoteProblemError as error:
-        if error.places != ("rows",):
+        # A list without rows is refused for that alone, where key, purpose and case are good.
+        if error.kind != "invalid-request" or _wrong(error):
             raise _refused(client, error) from error
 
 
+def _wrong(error: RemoteProblemError) -> list[str]:
+    """Which of our options the server refused."""
+    return [f"--{place}" for place in error.places if place in ("case", "purpose")]
+
+
 def _refused(client: Client, error: RemoteProblemError) -> RemoteError:
-    wrong = [f"--{place}" for place in error.places if place in ("case", "purpose")]
+    wrong = _wrong(error)
     if error.kind != "invalid-request" or not wrong:
         return error
     return RemoteError(
@@ -113,9 +119,7 @@ class ByLists:
         """The answers in the order of the rows; each is in the journal before it is given."""
         self._rows, self._journal, self._progress = rows, journal, progress
         self._done = dict(known)
-        self._coded = {
-            n: one for n, one in journal.coded.items() if n < len(rows) and one["state"] == row_state(rows[n])
-        }
+        self._coded = dict(journal.coded)
         waiting = deque(self._sent_before())
         there = {number for sent in waiting for number in sent.wanted}
         left = iter([number for number in range(len(rows)) if number not in self._done and number not in there])

@@ -74,14 +74,26 @@ def read_row(row: ManifestRow, settings: Settings) -> tuple[dict[str, Any], byte
     """State and digest of a photo's file, and its bytes."""
     import hashlib
 
+    from checker.evidence.photo_paths import missing_words
     from checker.fingerprint.pictures import read_picture_file
+    from checker.model import Unreadable, UnreadableReason
 
     state = row_state(row)
     body = read_picture_file(row.file, settings)
+    if isinstance(body, Unreadable) and is_missing(row):
+        body = Unreadable(UnreadableReason.MISSING, missing_words(row.path))
     # More than the limit is not read, so of a file above it there is no digest.
     whole = isinstance(body, bytes) and len(body) <= settings.picture_bytes_max
     digest = hashlib.sha256(body).hexdigest() if whole and isinstance(body, bytes) else None
     return {"state": state, "sha256": digest}, body
+
+
+def is_missing(row: ManifestRow) -> bool:
+    """Is there nothing where the photo's file should be?"""
+    try:
+        return not row.file.exists()
+    except (OSError, ValueError):
+        return False  # it cannot even be asked; reading it says why
 
 
 def row_state(row: ManifestRow) -> list[int | None]:

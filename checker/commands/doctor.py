@@ -1,13 +1,15 @@
 """`hibs doctor`: is everything in order that a service over this data folder needs? A line for each, with what to do.
 
-Nothing is repaired and nothing is sent; databases are opened as every command opens them. A check that cannot be made
-is not in order.
+What `hibs serve` looks at when it starts is asked of the same functions, and what it would make is made in a temporary
+folder: nothing is repaired, made or sent. Databases are opened as every command opens them, with locks and all. A check
+that cannot be made is not in order.
 """
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +21,7 @@ from checker.console import ExitCode, answer, answer_json, command, count_of, on
 from checker.errors import CheckerError, RemoteProblemError
 
 if TYPE_CHECKING:
+    from checker.records.registry import Registry
     from checker.settings import Settings
 
 PYTHON_MIN = (3, 11)
@@ -75,6 +78,7 @@ def doctor(
 
 def _findings(data: Path, server: str | None, environ: Mapping[str, str], *, now: datetime) -> Iterator[Finding]:
     from checker.records.folder import CORPUS_FILE, is_file
+    from checker.records.registry import REGISTRY_FILE
     from checker.settings import Settings
 
     yield _python()
@@ -85,13 +89,16 @@ def _findings(data: Path, server: str | None, environ: Mapping[str, str], *, now
         yield _settings(settings)
     except CheckerError as error:
         yield Finding("settings", one_line(error), "correct or unset it; hibs starts with no such value")
-    if is_file(data / CORPUS_FILE):
+    yield _done("model", lambda: _model(settings))
+    if is_file(data / CORPUS_FILE) or is_file(data / REGISTRY_FILE):
         checks: tuple[tuple[str, Check], ...] = (
             ("disk", lambda: _disk(data)),
             ("permissions", lambda: _permissions(data)),
             ("pictures", lambda: _pictures(data)),
             ("index", lambda: _index(data, settings, now)),
-            ("log", lambda: _log(data)),
+            ("handles", lambda: _handles(data)),
+            ("log", lambda: _log(data, settings, now)),
+            ("audit log", lambda: _audit(data)),
             ("clock", lambda: _clock(data, now)),
             ("keys", lambda: _keys(data, now)),
         )
@@ -140,6 +147,13 @@ def _settings(settings: Settings) -> Finding:
     return Finding("settings", f"{settings.operator}, {settings.contact}")
 
 
+def _model(settings: Settings) -> Finding:
+    from checker.fingerprint.robust import RobustModel
+
+    model = RobustModel.of(settings)
+    return Finding("model", f"{model.kind.name} is there" if model else "none: copies are found by phash256 alone")
+
+
 def _disk(data: Path) -> Finding:
     import shutil
 
@@ -160,19 +174,23 @@ def _permissions(data: Path) -> Finding:
 
 
 def _pictures(data: Path) -> Finding:
-    from checker.records.folder import DataFolder
+    from checker.records.folder import CORPUS_FILE, DataFolder
 
+    empty = "look-ups are refused until there is one: hibs crawl or hibs ingest"
+    if not (data / CORPUS_FILE).is_file():
+        return Finding("pictures", f"there are none ({data} has no {CORPUS_FILE})", empty)
     with DataFolder.open(data, create=False) as folder:
         counts = folder.store.counts()
-    empty = "look-ups are refused until there is one: hibs crawl or hibs ingest"
     return Finding("pictures", f"{counts.images_servable:,} can be found", "" if counts.images_servable else empty)
 
 
 def _index(data: Path, settings: Settings, now: datetime) -> Finding:
     from checker.index.due import reason_to_build
     from checker.index.live import index_states
-    from checker.records.folder import DataFolder
+    from checker.records.folder import CORPUS_FILE, DataFolder
 
+    if not (data / CORPUS_FILE).is_file():
+        return Finding("index", "nothing to look up yet")
     with DataFolder.open(data, create=False) as folder:
         states = index_states(folder)
         reasons = [reason_to_build(folder, settings, kind, now=now) for kind, _ in states]
@@ -189,41 +207,83 @@ def _index(data: Path, settings: Settings, now: datetime) -> Finding:
     )
 
 
-def _log(data: Path) -> Finding:
-    from contextlib import closing
+@contextmanager
+def _registry(data: Path) -> Iterator[Registry]:
+    """That of the folder; where it has none an empty one, as a service would begin with."""
+    from tempfile import TemporaryDirectory
 
-    from checker.optout.log import require_whole_folder
     from checker.records.registry import REGISTRY_FILE, Registry
 
-    if not (data / REGISTRY_FILE).is_file():
-        return Finding("log", "there is none yet; hibs serve or hibs opt-out makes it")
-    require_whole_folder(data)
-    with closing(Registry.open(data / REGISTRY_FILE)) as registry:
-        return Finding("log", f"{count_of(registry.log_size(), 'entry', 'entries')}; what was signed is in registry.db")
+    with TemporaryDirectory() as scratch:
+        has_one = (data / REGISTRY_FILE).is_file()
+        with closing(Registry.open((data if has_one else Path(scratch)) / REGISTRY_FILE)) as registry:
+            yield registry
+
+
+def _handles(data: Path) -> Finding:
+    from checker.handles import KEY_FILE, Handles
+
+    if not (data / KEY_FILE).exists():
+        return Finding("handles", "no key yet; hibs serve makes it")
+    Handles.of_folder(data)
+    return Finding("handles", f"{KEY_FILE} is whole")
+
+
+def _log(data: Path, settings: Settings, now: datetime) -> Finding:
+    import secrets
+    from tempfile import TemporaryDirectory
+
+    from checker.optout.log import CHECKPOINT_FILE, Log, require_whole_log
+    from checker.optout.log_keys import read_keys
+
+    with _registry(data) as registry:
+        size = registry.log_size()
+        if read_keys(data) or size or (data / CHECKPOINT_FILE).exists():
+            require_whole_log(data, registry)
+            return Finding("log", f"{count_of(size, 'entry', 'entries')}; what was signed is in registry.db")
+    with TemporaryDirectory() as scratch, _registry(Path(scratch)) as registry:
+        # A trial: the name of a log is judged when it is made.
+        origin = settings.log_origin or None
+        Log.open(Path(scratch), registry, now=now, origin=origin, random_bytes=secrets.token_bytes)
+    return Finding("log", "there is none yet; hibs serve or hibs opt-out makes it")
+
+
+def _audit(data: Path) -> Finding:
+    from checker.audit.log import CHECKPOINT_FILE, KEY_FILE, AuditLog
+    from checker.records.audit import audit_size
+
+    with _registry(data) as registry:
+        acts = audit_size(registry)
+        if acts or any((data / name).exists() for name in (KEY_FILE, CHECKPOINT_FILE)):
+            AuditLog(data, registry).require_whole()
+    return Finding("audit log", f"{count_of(acts, 'act')}; hibs audit verify checks each of them")
 
 
 def _clock(data: Path, now: datetime) -> Finding:
     """Against what this folder signed: a clock that ran ahead and was set back shows, one that always lags does not."""
-    from checker.optout.log import CHECKPOINT_FILE, folder_keys
-    from checker.optout.note import open_checkpoint
-
-    note = data / CHECKPOINT_FILE
-    if not note.is_file():
+    signed_at = _signed_at(data)
+    if signed_at is None:
         return Finding("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC")
-    signed_at = open_checkpoint(note.read_bytes(), [key.verifier for key in folder_keys(data)]).time
     if signed_at - now > SKEW_MAX:
         return Finding("clock", f"the log was signed {signed_at - now} from now", "set the clock (NTP)")
     return Finding("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, the log was signed before")
 
 
+def _signed_at(data: Path) -> datetime | None:
+    """When the log was signed last. None: never, or it cannot be told, and then the line about the log says why."""
+    from checker.optout.log import CHECKPOINT_FILE
+    from checker.optout.log_keys import read_keys
+    from checker.optout.note import open_checkpoint
+
+    try:
+        keys = [key.verifier for key in read_keys(data)]
+        return open_checkpoint((data / CHECKPOINT_FILE).read_bytes(), keys).time
+    except (CheckerError, OSError):
+        return None
+
+
 def _keys(data: Path, now: datetime) -> Finding:
-    from contextlib import closing
-
-    from checker.records.registry import REGISTRY_FILE, Registry
-
-    if not (data / REGISTRY_FILE).is_file():
-        return Finding("keys", "no API key was made")
-    with closing(Registry.open(data / REGISTRY_FILE)) as registry:
+    with _registry(data) as registry:
         valid = [row for row in registry.key_rows() if row.revoked_at is None and row.expires_at > now]
     ending = [row for row in valid if row.expires_at - now < EXPIRES_SOON]
     if ending:

@@ -9,6 +9,7 @@ The key lies in the owner's configuration folder and not in the data: one organi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -28,6 +29,7 @@ from checker.optout.note import (
     open_note,
     parse_signing_key,
     parse_verifier_key,
+    with_one_signature,
 )
 from checker.optout.private_file import read_private, write_private
 
@@ -88,7 +90,9 @@ def require_free(folder: Path) -> None:
     """
     try:
         if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
-            raise InputError(f"{one_line(folder)} is there already; give --evidence a new folder")
+            raise InputError(
+                f"{one_line(folder)} is there already and is no empty folder; give --evidence a new folder"
+            )
     except (OSError, ValueError) as error:
         raise InputError(f"{one_line(folder)} cannot be looked into; give --evidence a new folder") from error
 
@@ -104,8 +108,19 @@ def begin_bundle(folder: Path) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700, parents=True)
     except OSError as error:
-        raise DataError(f"cannot write {one_line(folder)}: {error.strerror}; give another place") from error
+        raise unwritable(folder, error) from error
     return partial
+
+
+def bundle_file(partial: Path, name: str) -> Path:
+    """An empty file of the folder, for its owner alone: it is to name people.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = partial / name
+    path.touch(mode=0o600)
+    return path
 
 
 def finish_bundle(partial: Path, folder: Path, key: SigningKey) -> None:
@@ -115,15 +130,46 @@ def finish_bundle(partial: Path, folder: Path, key: SigningKey) -> None:
         DataError: it cannot be written.
     """
     try:
-        (partial / PUBLIC_FILE).write_text(f"{key.verifier.text}\n", encoding="ascii")
-        sums = "".join(f"{_sha256(path)}  {path.name}\n" for path in sorted(partial.iterdir()))
-        (partial / SUMS_FILE).write_bytes(key.sign(sums))
+        bundle_file(partial, PUBLIC_FILE).write_text(f"{key.verifier.text}\n", encoding="ascii")
+        sums = "".join(
+            f"{_sha256(path)}  {path.name}\n" for path in sorted(partial.iterdir()) if path.name != SUMS_FILE
+        )
+        bundle_file(partial, SUMS_FILE).write_bytes(key.sign(sums))
         for path in partial.iterdir():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
+            _sync(path)
+        _move(partial, folder)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> DataError:
+    """The sentence about an output that could not be written."""
+    return DataError(f"cannot write {one_line(path)}: {error.strerror or error}; check space and permissions")
+
+
+def _move(partial: Path, folder: Path) -> None:
+    try:
         partial.rename(folder)
     except OSError as error:
-        raise DataError(f"cannot write {one_line(folder)}: {error.strerror}; check space and permissions") from error
+        if error.errno not in (errno.EBUSY, errno.EXDEV):
+            raise
+        # A volume is mounted there (rename(2)). The list comes last: without it nothing verifies.
+        made: list[Path] = []
+        try:
+            for path in sorted(partial.iterdir(), key=lambda path: path.name == SUMS_FILE):
+                made.append(bundle_file(folder, path.name))
+                shutil.copyfile(path, made[-1])
+                _sync(made[-1])
+        except BaseException:
+            for path in made:
+                path.unlink(missing_ok=True)
+            raise
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 # --- verifying -------------------------------------------------------------------------------------------------
@@ -159,6 +205,13 @@ def verify_bundle(folder: Path, *, key: VerifierKey | None = None) -> Verified:
             "from whoever made it",
             part="signature",
         ) from error
+    # Other notes may bear signatures of strangers, which are passed over: here anybody could write words with them.
+    if with_one_signature(note, signer) != note:
+        raise VerificationError(
+            f"{SUMS_FILE} has a line beside the signature of the key in {PUBLIC_FILE}: it was added; get the folder "
+            "again from whoever made it",
+            part="signature",
+        )
     if key is not None and key != signer:
         raise VerificationError(
             f"the folder is signed by {signer.text} and not by the key that was given ({key.text})", part="key"

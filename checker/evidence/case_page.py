@@ -6,6 +6,7 @@ own the page, and opening it would show the reader's address to that site.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,6 +58,7 @@ def case_page(document: dict[str, Any], *, signer: str | None) -> bytes:
         "case.html",
         document=document,
         counts=counts,
+        command=shlex.join(document["command"]),
         snapshot=document["snapshot"],
         made_at=parse_utc(document["made_at"]),
         purpose=_PURPOSE_WORDS.get(document["purpose"] or "", ""),

@@ -64,8 +64,10 @@ def case_document(run: Run, rows: Sequence[ManifestRow], answers: Sequence[dict[
     exhibits: Counter[str] = Counter()
     for photo in photos:
         if photo["matches"]:
-            exhibits[photo["claimant"]] += 1
-            photo["exhibit"] = f"{photo['claimant'] or 'photo'}-{exhibits[photo['claimant']]}"
+            # Counted by what stands before the number, so that a claimant named "photo" shares no number with nobody's.
+            label = photo["claimant"] or "photo"
+            exhibits[label] += 1
+            photo["exhibit"] = f"{label}-{exhibits[label]}"
     return {
         "v": 1,
         "tool": {"name": "hibs", "version": run.tool_version},

@@ -11,18 +11,55 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from checker.console import one_line
+from checker.console import count_of, one_line
 from checker.errors import DataError, InputError
 
 _SYNC_EVERY_S = 2.0
 """Written to the disk this often: what a power cut takes at most. A kill of the process takes nothing of it."""
 
 
-class Journal:
+class Kept:
+    """What is known of the rows of a run."""
+
+    def __init__(self) -> None:
+        self.answers: dict[int, dict[str, Any]] = {}
+        """By row."""
+        self.coded: dict[int, dict[str, Any]] = {}
+        """The same, of rows that were coded and have no answer yet."""
+        self.lists: dict[int, dict[str, Any]] = {}
+        """Lists of rows that were sent or were about to be, by their number: `rows`, `job`, `closed`."""
+        self.began: dict[str, Any] = {}
+        """What was noted when the run first began."""
+
+    def __bool__(self) -> bool:
+        return bool(self.answers or self.coded or self.lists)
+
+    def forget(self, changed: Callable[[int, dict[str, Any]], bool]) -> None:
+        """Leave out the rows of which this is so. They are asked about again, and what is kept then counts."""
+        self.answers = {row: known for row, known in self.answers.items() if not changed(row, known)}
+        self.coded = {row: known for row, known in self.coded.items() if not changed(row, known)}
+
+    def words(self, rows: int) -> str:
+        """How far it is: "12 of 300 photos are answered, 288 more are read, 1 list is sent"."""
+        sent = sum(bool(known.get("job")) and not known.get("closed") for known in self.lists.values())
+        told = [f"{len(self.answers):,} of {count_of(rows, 'photo')} are answered"]
+        told += [f"{len(self.coded):,} more are read"] if self.coded else []
+        told += [f"{count_of(sent, 'list')} {'is' if sent == 1 else 'are'} sent"] if sent else []
+        return ", ".join(told)
+
+    def _note(self, row: int, known: dict[str, Any]) -> None:
+        """The last that is known of a row counts."""
+        here, other = (self.coded, self.answers) if known["answer"] is None else (self.answers, self.coded)
+        here[row] = known
+        other.pop(row, None)
+
+
+class Journal(Kept):
     """The open journal of one run. A context manager; held by one process at a time."""
 
     def __init__(self, path: Path, run: dict[str, Any]) -> None:
@@ -34,15 +71,8 @@ class Journal:
             InputError: it is the journal of another question, or another process writes it.
             DataError: it cannot be written.
         """
-        self._path = path
-        self.answers: dict[int, dict[str, Any]] = {}
-        """By row, from before."""
-        self.coded: dict[int, dict[str, Any]] = {}
-        """The same, of rows that were coded and have no answer yet."""
-        self.lists: dict[int, dict[str, Any]] = {}
-        """Lists of rows that were sent or were about to be, by their number: `rows`, `job`, `closed`."""
-        self.began: dict[str, Any] = {}
-        """What was noted when the run first began."""
+        super().__init__()
+        self.path = path
         try:
             self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "r+b")
         except OSError as error:
@@ -53,12 +83,9 @@ class Journal:
         except BaseException:
             self._file.close()
             raise
-        self._synced_s = time.monotonic()
-
-    @property
-    def resumed(self) -> bool:
+        self.resumed = bool(self)
         """Was there something from before?"""
-        return bool(self.answers)
+        self._synced_s = time.monotonic()
 
     def begin(self, run: dict[str, Any], began: dict[str, Any]) -> None:
         """Note what a new run asks; nothing where it goes on."""
@@ -69,6 +96,7 @@ class Journal:
     def add(self, row: int, answer: dict[str, Any]) -> None:
         """Keep the answer to one row; the last one of a row counts."""
         self._write({"row": row, **answer})
+        self._note(row, answer)
 
     def add_list(self, number: int, **known: Any) -> None:
         """Keep what became of a list of rows, on the disk before this returns: a list must not be sent twice."""
@@ -77,7 +105,7 @@ class Journal:
 
     def remove(self) -> None:
         """The case is written: nothing is to be gone on with."""
-        self._path.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Journal:
         return self
@@ -85,15 +113,15 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self:  # a server that was never reached: an empty file would say that there is something to go on with
+            self.remove()
         self._file.close()
 
     def _hold(self) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise InputError(
-                f"another run writes {one_line(self._path)}; wait for it, or give another place"
-            ) from error
+            raise InputError(f"another run writes {one_line(self.path)}; wait for it, or give another place") from error
 
     def _resume(self, run: dict[str, Any]) -> None:
         whole = 0
@@ -104,18 +132,17 @@ class Journal:
             if number == 0:
                 if (document.get("v"), document.get("run")) != (1, run) or not isinstance(document.get("began"), dict):
                     raise InputError(
-                        f"{one_line(self._path)} is of another run (another list, place, case, purpose, setting or "
+                        f"{one_line(self.path)} is of another run (another list, place, case, purpose, setting or "
                         "version); give another place, or delete it to begin anew"
                     )
                 self.began = document["began"]
             elif "list" in document:
                 self.lists.setdefault(document.pop("list"), {}).update(document)
             else:
-                row = document.pop("row")
-                (self.coded if document["answer"] is None else self.answers)[row] = document
+                self._note(document.pop("row"), document)
             whole += len(line)
         if whole == 0 and self._file.seek(0, os.SEEK_END) and not self._is_ours():
-            raise InputError(f"{one_line(self._path)} is no journal of `hibs check`; give another place")
+            raise InputError(f"{one_line(self.path)} is no journal of `hibs check`; give another place")
         self._file.seek(whole)
         self._file.truncate()
 
@@ -132,26 +159,21 @@ class Journal:
                 os.fsync(self._file.fileno())
                 self._synced_s = time.monotonic()
         except OSError as error:
-            raise DataError(f"cannot write {one_line(self._path)}: {error.strerror}; make space and go on") from error
+            raise DataError(f"cannot write {one_line(self.path)}: {error.strerror}; make space and go on") from error
 
 
-class NoJournal:
+class NoJournal(Kept):
     """Of a run that writes nothing, so that nothing can be gone on with: it remembers as long as the run lasts."""
 
     resumed = False
-
-    def __init__(self) -> None:
-        self.answers: dict[int, dict[str, Any]] = {}
-        self.coded: dict[int, dict[str, Any]] = {}
-        self.lists: dict[int, dict[str, Any]] = {}
-        self.began: dict[str, Any] = {}
 
     def begin(self, _: dict[str, Any], began: dict[str, Any]) -> None:
         """See `Journal.begin`."""
         self.began = began
 
     def add(self, row: int, answer: dict[str, Any]) -> None:
-        """Nothing is kept."""
+        """See `Journal.add`."""
+        self._note(row, answer)
 
     def add_list(self, number: int, **known: Any) -> None:
         """See `Journal.add_list`."""

@@ -5,7 +5,7 @@
 
 Comma, semicolon or tab, whichever stands in the header; cells in quotes as RFC 4180 has them; UTF-8, with or without
 byte order mark, or UTF-16 with one. A row that does not fit stops the run with its line: half-read, it could put one
-person's photo under another person's name.
+person's photo under another person's name. Empty cells behind the last column, which spreadsheets leave, are none.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from checker.console import one_line
 from checker.errors import InputError
+from checker.evidence.photo_paths import listed_file
 
 BYTES_MAX = 64 * 2**20
 """About 600,000 rows with a note."""
@@ -27,6 +29,10 @@ ROWS_MAX = 1_000_000
 COLUMNS = ("path", "claimant", "note", "receipt")
 _DELIMITERS = (",", ";", "\t")
 _COLUMNS_SHOWN = 10
+_NAMELESS = "one without a name"
+_QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*("?)')
+"""A cell in quotes (RFC 4180 2.5 and 2.7). The group is empty where nothing closes it."""
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ class ManifestRow:
     path: str
     """As it stands in the list."""
     file: Path
-    """Where that is: relative to the folder of the list."""
+    """Where that is: relative to the folder of the list, in the spelling of the file (`photo_paths.py`)."""
     claimant: str = ""
     note: str = ""
     receipt: Path | None = None
@@ -82,15 +88,13 @@ def read_manifest(path: Path) -> Manifest:
 
 def parse_manifest(body: bytes, folder: Path) -> tuple[tuple[ManifestRow, ...], tuple[str, ...]]:
     """Rows, and the columns that were not read. Raises InputError."""
-    text = _text(body)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     rows: list[ManifestRow] = []
     header: list[str] | None = None
-    for line, cells in _lines(lines):
+    for line, cells in _lines(_text(body)):
         if header is None:
             header = _header(cells)
             continue
-        if len(cells) > len(header):
+        if any(cell.strip() for cell in cells[len(header) :]):
             raise InputError(
                 f"line {line} has {len(cells)} cells and the header {len(header)}; put a cell with a separator in it "
                 'into quotes ("a, b")'
@@ -102,12 +106,13 @@ def parse_manifest(body: bytes, folder: Path) -> tuple[tuple[ManifestRow, ...], 
         if len(rows) == ROWS_MAX:
             raise InputError(f"it has more than {ROWS_MAX:,} rows; split it into several cases")
         claimant, note, receipt = (found.get(name, "").strip() for name in COLUMNS[1:])
-        rows.append(ManifestRow(path, folder / path, claimant, note, folder / receipt if receipt else None))
+        opened_by = listed_file(folder, receipt) if receipt else None
+        rows.append(ManifestRow(path, listed_file(folder, path), claimant, note, opened_by))
     if not rows:
         raise InputError(
             "it has no row; the first line names the columns (path, claimant, note), the others are photos"
         )
-    return tuple(rows), tuple(name for name in header or () if name not in COLUMNS)
+    return tuple(rows), tuple(dict.fromkeys(name or _NAMELESS for name in header or () if name not in COLUMNS))
 
 
 def _text(body: bytes) -> str:
@@ -127,25 +132,46 @@ def _text(body: bytes) -> str:
 
 def _delimiter(text: str) -> str:
     """The one that stands in the header most often; a header of one column has none."""
-    header = text.lstrip("\r\n").partition("\n")[0]
+    header = next((line for line in io.StringIO(text, newline="") if line.strip(" \t\r\n,;")), "")
     return max(_DELIMITERS, key=header.count)
 
 
-def _lines(lines: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    """Rows with the line on which each ends, empty ones left out."""
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Rows with the line on which each begins, empty ones left out."""
+    delimiter = _delimiter(text)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     while True:
+        begin = lines.line_num + 1
         try:
             cells = next(lines, None)
         except csv.Error as error:
-            raise InputError(f"line {lines.line_num} cannot be read ({error}); check its quotes") from error  # type: ignore[attr-defined]  # of csv.reader
+            raise _unreadable(text, begin, delimiter, error) from error
         if cells is None:
             return
         if any(cell.strip() for cell in cells):
-            yield lines.line_num, cells  # type: ignore[attr-defined]  # of csv.reader
+            yield begin, cells
+
+
+def _unreadable(text: str, begin: int, delimiter: str, error: csv.Error) -> InputError:
+    """Names the line on which the cell begins that does not end as it should: the reader stops hundreds of lines later.
+
+    Args:
+        begin: line of the row.
+    """
+    row = "".join(list(io.StringIO(text, newline=""))[begin - 1 :])
+    for cell in _QUOTED.finditer(row):
+        if not cell[1] or row[cell.end() : cell.end() + 1] not in (delimiter, "\r", "\n", ""):
+            line = begin + len(_LINE_END.findall(row, 0, cell.start()))
+            return InputError(
+                f"line {line} has a cell that begins with a quote and does not end with one ({error}); check its quotes"
+            )
+    return InputError(f"line {begin} cannot be read ({error}); check its quotes")
 
 
 def _header(cells: list[str]) -> list[str]:
     names = [cell.strip().casefold() for cell in cells]
+    while names and not names[-1]:
+        names.pop()
     twice = [name for name in COLUMNS if names.count(name) > 1]
     if twice:
         raise InputError(f"the column {twice[0]} stands there twice; which of them counts cannot be told")

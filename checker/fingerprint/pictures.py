@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from enum import Enum
 from pathlib import Path
 
-from checker.errors import InputError
 from checker.fingerprint.asked import Question
 from checker.fingerprint.decode import Decoder, InProcessDecoder
 from checker.fingerprint.hashes import is_plain, phash256
@@ -40,13 +39,7 @@ class Depth(Enum):
 
     @classmethod
     def stored(cls, pictures: int, settings: Settings) -> Depth:
-        """How the next picture of a corpus of this many is coded.
-
-        Raises:
-            InputError: `stored_parts` is neither "on" nor "off".
-        """
-        if settings.stored_parts not in ("on", "off"):
-            raise InputError(f"HIBS_STORED_PARTS is on or off, not {settings.stored_parts[:40]!r}")
+        """How the next picture of a corpus of this many is coded."""
         if settings.stored_parts == "off":
             return cls.WHOLE
         return cls.STORED if pictures < settings.stored_crops_images_max else cls.STORED_LEAN

@@ -95,7 +95,9 @@ class Log:
                     raise key_missing(folder)
                 name = origin or f"haveibeenscraped/{random_bytes(4).hex()}"
                 if not is_key_name(name):
-                    raise InputError(f"a log cannot be called {name!r}; use letters without spaces and plus signs")
+                    raise InputError(
+                        f"a log cannot be called {name!r}; give HIBS_LOG_ORIGIN a name without spaces and plus signs"
+                    )
                 key = SigningKey(name=name, seed=random_bytes(32))
                 write_keys(folder, [LogKey(key.verifier, key)])
             log = cls(folder, registry, random_bytes)
@@ -318,11 +320,16 @@ def require_whole_log(folder: Path, registry: Registry) -> None:
 def require_whole_folder(folder: Path) -> None:
     """The same for a data folder: with an older registry.db, what was opted out since would be told and recorded.
 
-    One without a registry passes. Raises LogBehindError, DataError.
+    One without a registry passes, where nothing was signed. Raises LogBehindError, DataError.
     """
     if (folder / REGISTRY_FILE).is_file():
         with closing(Registry.open(folder / REGISTRY_FILE)) as registry:
             require_whole_log(folder, registry)
+    elif (folder / CHECKPOINT_FILE).exists():
+        raise LogBehindError(
+            f"{folder}/{REGISTRY_FILE} is missing, but its log was signed here; "
+            "restore it, else what was opted out would be told and recorded"
+        )
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from checker.model import parse_utc, utc_text
-from checker.records.registry import Registry
+from checker.records.registry import Registry, RegistryWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,13 @@ def record_received(registry: Registry, operator: str, *, start: int, end: int, 
             writer._rows(_ADD_RECEIVED, (operator, end, day))
 
 
-def add_statement(registry: Registry, statement: Statement) -> Statement:
+def add_statement(
+    registry: Registry, statement: Statement, *, also: Callable[[RegistryWriter], object] = lambda _: None
+) -> Statement:
     """Keep a statement; one of the same operator about the same report is kept once.
 
+    Args:
+        also: done in the same transaction, where it is kept.
     Returns:
         The statement that is kept now: the given one, or the earlier one about this report, whatever it says.
     """
@@ -103,6 +107,7 @@ def add_statement(registry: Registry, statement: Statement) -> Statement:
                 utc_text(statement.stated_at),
             ),
         )
+        also(writer)
     return statement
 
 

@@ -44,6 +44,8 @@ class Run:
     """One service that is asked, and what came of it by operation."""
 
     client: TestClient
+    note: Callable[[str, Any], object] = lambda _path, _answer: None
+    """Told the path of an operation and its answer; those refused for want of a key, and 304, as well."""
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def ask(
@@ -51,7 +53,7 @@ class Run:
         method: str,
         path: str,
         *,
-        query: dict[str, str] | None = None,
+        query: dict[str, str | int] | None = None,
         body: Any = None,
         media_type: str = "application/json",
         key: str = "",
@@ -63,8 +65,16 @@ class Run:
         if key:
             headers["Authorization"] = key
         at = path.format(**names)
-        answer = self.client.request(method, at, params=query, content=content if body else None, headers=headers)
+        asked = {"params": query, "content": content if body else None}
+        answer = self.client.request(method, at, **asked, headers=headers)
         assert answer.is_success, f"{method} {at}: {answer.status_code} {answer.text}"
+        self.note(path, answer)
+        if key:
+            del headers["Authorization"]
+            self.note(path, self.client.request(method, at, **asked, headers=headers))
+        if "ETag" in answer.headers:
+            known = {"If-None-Match": answer.headers["ETag"]}
+            self.note(path, self.client.request(method, at, **asked, headers=known))
         kept = self.operations.setdefault(f"{method} {path}", {})
         if parameters := {**names, **(query or {})}:
             kept.setdefault("parameters", {}).update(parameters)
@@ -75,11 +85,11 @@ class Run:
         return answer
 
 
-def made(folder: Path) -> dict[str, dict[str, Any]]:
+def made(folder: Path, note: Callable[[str, Any], object] = lambda _path, _answer: None) -> dict[str, dict[str, Any]]:
     """Ask every operation of a service over a new data folder; examples by operation, as `EXAMPLES` holds them."""
     keys = prepared(folder)
     with service_over(folder) as client:
-        run = Run(client)
+        run = Run(client, note)
         _look_ups(run)
         _opt_outs(run)
         _followed(run, keys)
@@ -91,7 +101,7 @@ def made(folder: Path) -> dict[str, dict[str, Any]]:
             run.ask("GET", path)
     shutil.rmtree(folder / "private")  # else the list of the day stays the whole one
     with service_over(folder, Settings(robust="off", private_list_rows_max=0)) as client:
-        many = Run(client)
+        many = Run(client, note)
         many.ask("GET", "/v1/private/sketches/{hex4}", hex4="b1ac")
     return run.operations | many.operations
 
@@ -132,7 +142,7 @@ def _followed(run: Run, keys: dict[str, str]) -> None:
     checkpoint = run.ask("GET", "/v1/feed/checkpoint").text.splitlines()
     run.ask("GET", "/v1/feed/key")
     run.ask("GET", "/v1/feed/tile/{place}", place="0/000.p/1")
-    run.ask("GET", "/v1/feed/openings", query={"from": "0"}, key=keys["feed"])
+    run.ask("GET", "/v1/feed/openings", query={"from": 0}, key=keys["feed"])
     stated = {
         "feed_size": int(checkpoint[1]),
         "root": base64.b64decode(checkpoint[2]).hex(),

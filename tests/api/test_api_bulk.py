@@ -6,14 +6,15 @@ import csv
 import io
 import json
 import os
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
+import bulk_service
 import pyarrow.parquet as pq
 import pytest
 from api_service import JPEG, Clock, Opener, TestClient
-from bulk_lists import NDJSON, PLACE, WHY, codes, lines, make_key, unrelated, until
+from bulk_lists import NDJSON, PLACE, WHY, codes, lines, make_key, unrelated
+from bulk_service import finished, post
 
 from api.schemas.bulk import JobsTold, JobTold, RowTold
 from checker.audit.verify import verify_audit
@@ -24,44 +25,7 @@ from checker.records.registry import Registry
 from checker.settings import Settings
 
 pytest_plugins = ("api_service",)
-
-
-@pytest.fixture
-def now() -> datetime:
-    """The worker is a process of its own and goes by the real clock."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def ngo(corpus: Path, now: datetime) -> dict[str, str]:
-    return make_key(corpus, now, "NGO")
-
-
-@pytest.fixture
-def service(open_service: Opener, corpus: Path, ngo: dict[str, str]) -> TestClient:
-    return open_service(corpus)
-
-
-@pytest.fixture
-def four() -> bytes:
-    return lines(
-        {"id": "=cmd()|F-17/katze.jpg", "codes": codes("chelsea.jpg")},
-        {"id": "b", "codes": unrelated(1)},
-        {"codes": codes("rocket.jpg")},
-        {"id": "d", "codes": codes("coffee.jpg")},
-    )
-
-
-def post(service: TestClient, body: bytes, key: dict[str, str], why: str = WHY) -> Any:
-    return service.post(f"{PLACE}{why}", content=body, headers={**NDJSON, **key})
-
-
-def finished(service: TestClient, body: bytes, key: dict[str, str]) -> str:
-    made = post(service, body, key)
-    assert made.status_code == 202, made.text
-    place = str(made.json()["status"])
-    until(lambda: service.get(place, headers=key).json()["state"] in ("done", "failed"))
-    return place
+now, ngo, service, four = bulk_service.now, bulk_service.ngo, bulk_service.service, bulk_service.four
 
 
 def test_a_list_is_answered_row_by_row_in_its_order(service: TestClient, ngo: dict[str, str], four: bytes) -> None:
@@ -159,7 +123,7 @@ def test_another_key_and_an_unknown_list_get_the_same_answer(
         *((f"?purpose=complaint&case={case}", ["case"]) for case in ("test", "n%2Fa", "-", "123", "xxx", "AZ-0000")),
         ("?purpose=complaint", ["case"]),
         ("?case=AZ-2041", ["purpose"]),
-        ("?purpose=complaint&case=AZ-2041&who=me", ["purpose", "case"]),
+        ("?purpose=complaint&case=AZ-2041&who=me", ["query"]),
     ],
 )
 def test_a_purpose_of_the_key_and_a_case_of_its_form_are_needed(

@@ -77,8 +77,7 @@ def test_every_example_is_of_the_form_that_is_described(document: Described) -> 
         whole = {**schema, "components": document["components"]}
         check = jsonschema_rs.validator_for(whole)
         for example in given:
-            number = schema.get("type") == "integer" and isinstance(example, str)  # as it stands in a query
-            errors = [error.message for error in check.iter_errors(int(example) if number else example)]
+            errors = [error.message for error in check.iter_errors(example)]
             assert not errors, f"{place}: {errors}"
 
 
@@ -97,6 +96,48 @@ def test_the_examples_are_what_a_run_gives(run: dict[str, dict[str, Any]]) -> No
     assert form(kept) == form(run)
     for name in ("GET /v1/sources", "GET /v1/private/list"):
         assert set(kept[name]["answers"]) == {"200"}
+
+
+DESCRIBED_HEADERS = {
+    *("Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "WWW-Authenticate", "Cache-Control"),
+}
+
+
+def test_the_headers_of_answers_are_described_and_sent(document: Described, tmp_path: Path) -> None:
+    """Of every operation that goes well, and of what is refused without a key or code."""
+    sent: list[tuple[str, str, set[str]]] = []
+
+    def note(path: str, answer: Any) -> None:
+        names = {name for name in DESCRIBED_HEADERS if name in answer.headers}
+        sent.append((f"{answer.request.method} {path}", str(answer.status_code), names))
+
+    made(tmp_path / "data", note)
+    statuses = set()
+    for name, status, names in sent:
+        method, path = name.split(" ")
+        told = document["paths"][path][method.lower()]["responses"][status]["headers"]
+        assert names <= set(told), f"{name} {status}"
+        assert {header for header, one in told.items() if one["required"]} <= names, f"{name} {status}"
+        statuses.add(status)
+    assert statuses == {"200", "201", "202", "304", "401"}
+
+
+def test_what_is_left_and_when_to_come_back_is_described(document: Described, service: TestClient) -> None:
+    """An address that is counted; the run above asks from this machine, which is not."""
+    paths = document["paths"]
+    photo = (IMAGES / "astronaut.jpg").read_bytes()
+    left = service.post("/v1/lookups", content=photo, headers=JPEG)
+    assert {"RateLimit", "RateLimit-Policy"} <= set(paths["/v1/lookups"]["post"]["responses"]["200"]["headers"])
+    assert {"RateLimit", "RateLimit-Policy"} <= {name for name in DESCRIBED_HEADERS if name in left.headers}
+    last = [service.post("/v1/opt-outs", content=photo, headers=JPEG) for _ in range(21)][-1]
+    assert last.status_code == 429
+    names = {name for name in DESCRIBED_HEADERS if name in last.headers}
+    assert {"Retry-After", "RateLimit-Policy", "Cache-Control"} <= names
+    assert names <= set(paths["/v1/opt-outs"]["post"]["responses"]["429"]["headers"])
+    for path, methods in paths.items():
+        for method, operation in methods.items():
+            for status in {"429", "503"} & set(operation["responses"]):
+                assert "Retry-After" in operation["responses"][status]["headers"], f"{method} {path}"
 
 
 def test_completing_it_again_changes_nothing(document: Described) -> None:

@@ -117,7 +117,29 @@ def test_the_same_report_again_is_the_same_statement(service: TestClient, key: s
     assert (again.status_code, again.json()) == (201, first.json())
     other = post(service, said(service, rows_out=1), key)
     assert (other.status_code, other.json()["places"]) == (422, ["report_digest"])
+    assert other.json()["detail"].startswith("This report was stated before with other numbers")
     assert len(service.get("/v1/honours").json()["statements"]) == 1
+
+
+def test_a_statement_that_is_sent_again_is_one_act(service: TestClient, key: str, clock: Clock) -> None:
+    """What is published is not more than was stated."""
+    for _ in range(3):
+        assert post(service, said(service), key).status_code == 201
+        clock.now += timedelta(days=1)
+    stated = [one for one in service.get("/v1/audit/counts").json()["counts"] if one["act"] == "honour-stated"]
+    assert [(one["acts"], one["amount"]) for one in stated] == [(1, 1000)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"feed_size": 4}, "The list of this service has 3 entries now, and feed_size says more."),
+        ({"rows_out": 1001}, "More rows were kept (rows_out) than there were (rows_in)."),
+        ({"root": "0" * 64}, "This is not the root of the list "),
+    ],
+)
+def test_what_cannot_be_true_says_why(service: TestClient, key: str, wrong: Any, why: str) -> None:
+    assert post(service, {**said(service), **wrong}, key).json()["detail"].startswith(why)
 
 
 def test_only_a_key_for_it_states(service: TestClient, corpus: Path, clock: Clock, key: str) -> None:

@@ -32,8 +32,18 @@ ANSWER_S_MAX, HEALTH_S_MAX = 2 * 12.0, 2 * 1.0
 and one; tests share their machine, so twice that."""
 MEMORY_BYTES_MAX = 1_500_000_000
 AT_ONCE = 64
+DISCARDED_MIB_MAX = 2 * 64
+"""docs/api.md says 64; the rest are buffers of the system."""
 HEAD = "POST /v1/lookups HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: image/jpeg\r\n"
 SLOW_BODY, SLOW_HEAD = f"{HEAD}Content-Length: 1000\r\n\r\n", f"{HEAD}X-Slow: "
+UNREAD = {
+    "GET /healthz": "200",
+    "POST /v1/lookups": "415",
+    "POST /v1/bulk-lookups?purpose=complaint&case=A-1": "401",
+    "DELETE /v1/opt-outs/4F7K-20M9": "401",
+    "GET /v1/nothing": "404",
+}
+"""What is answered before its body has arrived."""
 
 
 def benchmark() -> Any:
@@ -91,6 +101,22 @@ class Served:
             answer = line.recv(4096)
         assert time.monotonic() - began_s < ANSWER_S_MAX
         return answer
+
+    def drip_on(self, request: str) -> str:
+        """The status of a request whose body goes on after its answer, a byte a second, until the service closes."""
+        answer = b""
+        with self.connect() as line:
+            line.sendall(f"{request} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n\r\n".encode())
+            for _ in range(int(ANSWER_S_MAX)):
+                try:
+                    if select.select([line], [], [], 1.0)[0]:
+                        if not (came := line.recv(65_536)):
+                            return answer.split()[1].decode()
+                        answer += came
+                    line.sendall(b"x")
+                except ConnectionError:
+                    return answer.split()[1].decode()
+        raise AssertionError("the connection stays open")
 
     def say_nothing(self) -> bytes:
         """What a connection without a request gets."""
@@ -193,6 +219,16 @@ def test_a_head_of_more_than_64_kib_is_refused_before_it_ends(served: Served) ->
         assert line.recv(4096).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("request_line", UNREAD)
+def test_a_body_without_an_end_that_nobody_reads_is_cut_off(served: Served, request_line: str) -> None:
+    with served.connect() as line:
+        line.sendall(f"{request_line} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000000\r\n\r\n".encode())
+        assert line.recv(4096).split()[1].decode() == UNREAD[request_line]
+        with pytest.raises(ConnectionError):
+            for _ in range(DISCARDED_MIB_MAX):
+                line.sendall(bytes(2**20))
+
+
 def test_fields_behind_a_body_change_nothing(served: Served, chelsea: bytes) -> None:
     """Trailers (RFC 9110 6.5): dropped, also where they name a host."""
     with served.connect() as line:
@@ -202,15 +238,17 @@ def test_fields_behind_a_body_change_nothing(served: Served, chelsea: bytes) -> 
 
 
 def test_sixty_four_at_once_leave_the_service_well(served: Served, chelsea: bytes) -> None:
-    """With two more that send a byte a second and one that is silent; all within their limits."""
+    """With more that send a byte a second, also after their answer, and one that is silent; all within their limits."""
     files = [body for name, body in bombs().items() if body and name not in READ]
     mixed = (files * AT_ONCE)[:AT_ONCE]
-    with ThreadPoolExecutor(AT_ONCE + 3) as senders, Watch(served) as watch:
+    with ThreadPoolExecutor(AT_ONCE + 3 + len(UNREAD)) as senders, Watch(served) as watch:
         slow = [senders.submit(served.drip, head) for head in (SLOW_BODY, SLOW_HEAD)]
         silent = senders.submit(served.say_nothing)
+        unread = [senders.submit(served.drip_on, request) for request in UNREAD]
         statuses = set(senders.map(served.post, mixed))
         assert [one.result().split()[1] for one in slow] == [b"408", b"408"]
         assert silent.result() == b"", "closed without a word"
+        assert [one.result() for one in unread] == list(UNREAD.values())
     assert statuses <= REFUSALS
     assert 422 in statuses, "some are read"
     assert {status for status, _ in watch.answers} == {200}

@@ -14,6 +14,8 @@ from api_service import CHECKS, IMAGES, JPEG, Clock, Opener, TestClient, picture
 from fastapi import FastAPI
 from PIL import Image, ImageOps
 
+from api.app import Serving, create_app
+from api.rates import Rate
 from checker.fingerprint import Depth, fingerprint_file
 from checker.model import Picture
 from checker.records.folder import DataFolder
@@ -274,6 +276,23 @@ def test_a_parameter_that_a_look_up_does_not_have_is_refused(service: TestClient
 
 def test_ids_cannot_be_walked(service: TestClient) -> None:
     assert {service.get(f"/v1/images/{number}").status_code for number in range(1, 300)} == {404}
+
+
+def test_to_open_a_handle_counts_as_a_look_up(corpus: Path, clock: Clock, chelsea: bytes) -> None:
+    app = create_app(corpus, Settings(), clock=clock, serving=Serving(look_ups=Rate(burst=3, per_hour=60)))
+    with TestClient(app, base_url="http://127.0.0.1", client=("203.0.113.7", 50_000)) as service:
+        first = service.post("/v1/lookups", content=chelsea, headers=JPEG)
+        handle = first.json()["matches"][0]["handle"]
+        asked = [service.get(f"/v1/images/{one}") for one in (handle, "none", handle)]
+        described = service.get("/openapi.json").json()["paths"]["/v1/images/{handle}"]["get"]["responses"]
+    assert [answer.status_code for answer in asked] == [200, 404, 429]
+    assert [answer.headers["RateLimit"].partition(";t=")[0] for answer in (first, asked[0])] == [
+        '"look-ups";r=2',
+        '"look-ups";r=1',
+    ]
+    assert asked[2].json()["type"] == "/problems/rate-limited"
+    assert asked[2].headers["Retry-After"] == "60"  # one a minute
+    assert {"200", "404", "429"} <= set(described)
 
 
 def test_a_handle_opens_where_for_a_day_and_not_longer(service: TestClient, chelsea: bytes, clock: Clock) -> None:

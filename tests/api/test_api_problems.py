@@ -160,7 +160,8 @@ def test_openapi_names_the_problems_of_each_endpoint(service: TestClient) -> Non
     assert "HTTPValidationError" not in str(document), "that is FastAPI's own shape, which is never answered"
     looked_up = document["paths"]["/v1/lookups"]["post"]["responses"]
     refused = looked_up["422"]["content"]["application/problem+json"]["schema"]["properties"]["type"]["enum"]
-    assert refused == [f"/problems/{name}" for name in ("invalid-request", "unreadable", "too-plain", "not-a-code")]
+    names = ("unreadable", "too-plain", "not-a-code", "invalid-request")
+    assert refused == [f"/problems/{name}" for name in names]
     assert set(looked_up) == {"200", "403", "408", "413", "415", "421", "422", "429", "500", "503", "default"}
     assert "429" in document["paths"]["/v1/opt-outs"]["post"]["responses"]
     status = document["paths"]["/v1/opt-outs/{number}"]["get"]
@@ -171,7 +172,8 @@ def test_openapi_names_the_problems_of_each_endpoint(service: TestClient) -> Non
     assert "application/x-ndjson" in openings["responses"]["200"]["content"]
     for operations in document["paths"].values():
         for operation in operations.values():
-            assert all(list(answer["content"]) for answer in operation["responses"].values())
+            told = operation["responses"].items()
+            assert all(list(answer["content"]) for status, answer in told if status != "304")
 
 
 def test_the_documentation_names_every_endpoint_and_every_problem(service: TestClient) -> None:

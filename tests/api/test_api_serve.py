@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,21 @@ def test_it_says_where_answers_and_stops_cleanly(corpus: Path, stop: signal.Sign
         code, err = end(process)
     assert code == 0
     assert err == "", "no path, no address and nothing else is logged"
+
+
+def test_the_end_waits_for_nobody_who_was_refused(corpus: Path) -> None:
+    """A connection is heard out for a while after its last answer; not when the service ends."""
+    process = start("--data", str(corpus), "--port", "0")
+    assert process.stdout is not None
+    host, _, port = process.stdout.readline().strip().removeprefix("open http://").partition(":")
+    unread = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\n"
+    with ExitStack() as stack:
+        for sent in (b"no HTTP\r\n\r\n", unread, unread.replace(b"GET", b"PATCH").replace(b"1.1", b"1.0")):
+            line = stack.enter_context(socket.create_connection((host, int(port)), timeout=30))
+            line.sendall(sent)
+            assert line.recv(9) == b"HTTP/1.1 "
+        process.send_signal(signal.SIGTERM)
+        assert end(process) == (0, ""), "uvicorn logs what it has to cut off after its time"
 
 
 def test_a_port_in_use_is_one_sentence(corpus: Path) -> None:

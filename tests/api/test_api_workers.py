@@ -187,13 +187,13 @@ def test_metrics_add_all_workers_up_on_loopback_and_name_nobody(corpus: Path) ->
     with serving(corpus, "--metrics-port", str(port)) as (process, url):
         until(lambda: len(children(process.pid)) == 2)
         for number in range(12):
-            get(f"{url}/v1/stats?marker7c1={number}")
+            get(f"{url}/about?marker7c1={number}")
         opt_out(url)
         text = get(f"http://127.0.0.1:{port}/metrics").decode()
         assert status(lambda: get(f"{url}/metrics")) == 404, "never beside the pages"
-    assert 'hibs_answers_total{endpoint="facts",outcome="2xx"} 12.0' in text
+    assert 'hibs_answers_total{endpoint="pages",outcome="2xx"} 12.0' in text
     assert 'hibs_answers_total{endpoint="opt-outs",outcome="2xx"} 1.0' in text
-    assert 'hibs_answer_seconds_count{endpoint="facts"} 12.0' in text
+    assert 'hibs_answer_seconds_count{endpoint="pages"} 12.0' in text
     assert "hibs_workers 2.0" in text
     assert "marker7c1" not in text
     assert "127.0.0.1" not in text

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checker.bulk.rows import ID_MAX, LINE_BYTES_MAX, AskedRow, RowError, RowReader, kept_row
+from checker.bulk.rows import ID_MAX, LINE_BYTES_MAX, AskedRow, RowError, RowFault, RowReader, kept_row
 
 SENTENCE = re.compile(
-    r"row (\d+)(, [a-z0-9.]+)?: [A-Za-z0-9 `;,-]+; nothing was looked up, mend it and send the list again"
+    rf"row (\d+)(, [a-z0-9.]+)? cannot be read \(({'|'.join(RowFault)})\); "
+    "nothing was looked up, mend it and send the list again"
 )
 """Of our own words alone: nothing that was sent is repeated."""
 
@@ -70,6 +72,22 @@ def test_where_the_pieces_end_changes_nothing(rows: list[dict[str, object]], pie
     assert read(body, pieces=pieces) == read(body)
 
 
+@given(st.lists(sent(), min_size=1, max_size=2), st.lists(st.integers(0, 400), max_size=8))
+def test_a_byte_order_mark_before_the_first_row_is_ignored(rows: list[dict[str, object]], pieces: list[int]) -> None:
+    """RFC 8259 8.1: "parsers MAY ignore the presence of a byte order mark rather than treating it as an error"."""
+    body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    assert read(BOM_UTF8 + body, pieces=pieces) == read(body)
+
+
+def test_a_byte_order_mark_elsewhere_is_none() -> None:
+    row = json.dumps({"codes": {"phash256": {"version": "1", "hex": "f" * 32 + "0" * 32}}}).encode()
+    for at, body in ((1, BOM_UTF8 * 2 + row), (2, row + b"\n" + BOM_UTF8 + row)):
+        with pytest.raises(RowError) as refused:
+            read(body)
+        assert (refused.value.row, refused.value.fault) == (at, RowFault.NO_JSON)
+    assert read(BOM_UTF8) == []
+
+
 @given(sent())
 def test_what_is_kept_of_a_row_is_all_of_it(row: dict[str, object]) -> None:
     (asked,) = read(json.dumps(row).encode())
@@ -93,7 +111,7 @@ def test_anything_else_is_refused_by_the_number_of_its_line_and_never_repeated(l
         assert 1 <= int(found[1]) <= body.count(b"\n") + 1
     else:
         assert said == []
-        assert not body.strip()
+        assert not body.removeprefix(BOM_UTF8).strip()
 
 
 @given(sent(), st.data())
@@ -108,6 +126,10 @@ def test_a_row_that_was_damaged_is_refused_or_another_row(row: dict[str, object]
 
 
 @pytest.mark.parametrize("pieces", [[], [100] * 50], ids=["whole", "in pieces"])
-def test_a_line_without_end_is_refused_before_it_is_held(pieces: list[int]) -> None:
-    with pytest.raises(RowError, match=f"row 1: it has more than {LINE_BYTES_MAX} bytes"):
-        read(b" " * (LINE_BYTES_MAX + 1), pieces=pieces)
+@pytest.mark.parametrize("mark", [b"", BOM_UTF8], ids=["", "after a mark"])
+def test_a_line_without_end_is_refused_before_it_is_held(pieces: list[int], mark: bytes) -> None:
+    assert read(mark + b" " * LINE_BYTES_MAX, pieces=pieces) == []
+    with pytest.raises(RowError) as refused:
+        read(mark + b" " * (LINE_BYTES_MAX + 1), pieces=pieces)
+    assert (refused.value.row, refused.value.fault) == (1, RowFault.TOO_LONG)
+    assert refused.value.values == {"limit": LINE_BYTES_MAX}

@@ -1,9 +1,8 @@
-"""`Client` at a real service: every endpoint, every kind of refusal, and whatever else may answer."""
+"""`Client` at a real service: every endpoint and every kind of refusal."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 import subprocess
@@ -12,15 +11,13 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from hibs_command import CHECKOUT, hibs_in, serving
-from hypothesis import given
-from hypothesis import strategies as st
 
 from checker import Client, fingerprint, verify_receipt
-from checker.client.asking import Asker
-from checker.errors import InputError, RemoteError, RemoteProblemError
+from checker.errors import InputError, RemoteProblemError
 from checker.index.private_answer import read_answer
 from checker.model import Picture, Unreadable, Use
 from checker.optout.note import open_checkpoint, parse_verifier_key
@@ -29,6 +26,7 @@ from checker.report import MatchKind, Report
 
 IMAGES = CHECKOUT / "fixtures" / "images"
 SEEN, NOT_SEEN = "coffee.jpg", "rocket.jpg"
+XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def photo(name: str) -> Picture:
@@ -104,6 +102,12 @@ def test_the_private_check_has_its_list_and_its_tag(client: Client) -> None:
 # --- opt-outs, the feed and what operators state ---------------------------------------------------------------
 
 
+def test_an_opt_out_that_names_no_use_is_a_no_to_all(client: Client) -> None:
+    made = client.opt_out([photo("astronaut.jpg")])
+    status = client.opt_out_status(made.number, made.withdraw_code)
+    assert set(status.uses) == {"train-ai", "train-genai", "tdm", "search", "index"}  # docs/api.md, "Opt-out"
+
+
 def test_an_opt_out_from_its_receipt_to_its_end(client: Client, folder: Path, address: str) -> None:
     made = client.opt_out([photo("chelsea.jpg")], [Use.TRAIN_AI])
     assert made.receipt is not None
@@ -123,6 +127,12 @@ def test_an_opt_out_from_its_receipt_to_its_end(client: Client, folder: Path, ad
     assert [seen.locator.file for seen in opened.sightings] == ["chelsea.jpg"]
     assert opened.withheld is None
     assert client.image(match.handle, withdraw_code="hibs-w1-" + "0" * 32).withheld == match.withheld
+
+    assert made.alerts == status.alerts is not None
+    feed = ET.fromstring(client.alerts(made.alerts))
+    assert feed.get(XML_LANG) == "en"
+    secret = made.alerts.rpartition("/")[2]
+    assert ET.fromstring(client.alerts(secret, language="de")).get(XML_LANG) == "de"
 
     (key,) = [parse_verifier_key(line) for line in client.feed_key().splitlines()]
     head = open_checkpoint(client.feed_checkpoint(), [key])
@@ -158,9 +168,10 @@ def test_a_list_from_its_sending_to_its_end(folder: Path, address: str) -> None:
     assert [one.job for one in ngo.bulk_list()] == [job.job]
     told = list(ngo.bulk_results(job.job))
     assert [(one.id, len(one.matches)) for one in told] == [("a-1", 0), ("a-2", 1)]
-    assert told[1].matches[0].sightings[0].locator is None
+    assert (told[1].matches[0].handle, told[1].matches[0].sightings[0].locator) == ("", None)
     (found,) = list(ngo.bulk_results(job.job, reason="count-hosts"))[1].matches
     assert found.sightings[0].locator.file == SEEN
+    assert ngo.image(found.handle).sightings == found.sightings
     assert job.coverage is not None
     assert told[0].report(job.coverage.coverage()).coverage.images == 2
     ngo.bulk_delete(job.job)
@@ -175,7 +186,10 @@ def test_a_list_from_its_sending_to_its_end(folder: Path, address: str) -> None:
 def test_facts(client: Client) -> None:
     assert (client.stats().images, client.stats().sources) == (2, 1)
     assert [(one.name, one.kind) for one in client.sources()] == [("Example-400M", "folder")]
+    assert [client.source(one.id) for one in client.sources()] == client.sources()
     assert client.ready().status == "ready"
+    months = client.transparency()
+    assert [(one.act, one.count) for one in months.acts if one.act == "key-made"] == [("key-made", 3)]
 
 
 # --- what is refused -------------------------------------------------------------------------------------------
@@ -270,66 +284,6 @@ def test_what_a_server_says_stays_on_one_line_and_short() -> None:
         Client(Answers(Reply(500, evil, "")), name="photos.example").ready()
     assert str(refused.value).isprintable()
     assert len(str(refused.value)) < 1000
-
-
-ASKED: dict[str, tuple[Any, ...]] = {
-    "look_up_picture": (b"x",),
-    "image": ("h",),
-    "opt_out": ([],),
-    "opt_out_status": ("n", "c"),
-    "receipt": ("n", "c"),
-    "withdraw": ("n", "c"),
-    "erase": ("n", "c"),
-    "honours": (),
-    "bulk_list": (),
-    "bulk_status": ("j",),
-    "bulk_delete": ("j",),
-    "audit_counts": (),
-    "sources": (),
-    "stats": (),
-    "ready": (),
-}
-BYTES = {"private_list", "private_sketches", "feed_key", "feed_checkpoint", "feed_tile", "feed_tiles", "feed_openings"}
-BYTES |= {"audit_key", "audit_checkpoint"}
-"""Come as they are; who proves them has tests of its own (tests/optout, tests/index)."""
-OTHERS = {"look_up", "state", "bulk_create", "bulk_results"}
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-def test_every_method_stands_in_these_tests() -> None:
-    public = {name for name, _ in inspect.getmembers(Client, inspect.isfunction) if not name.startswith("_")}
-    assert public - {name for name, _ in inspect.getmembers(Asker, inspect.isfunction)} == ASKED.keys() | BYTES | OTHERS
-
-
-@pytest.mark.parametrize("name", ASKED)
-@given(answer=JSON)
-def test_an_answer_of_another_form_is_an_error_that_names_the_server(name: str, answer: object) -> None:
-    body = json.dumps(answer).encode()
-    status = 201 if name == "opt_out" else 200
-    if name == "receipt" and isinstance(answer, dict):
-        return  # its form is proved with its signature
-    with pytest.raises(RemoteError, match=r"photos\.example answered something that is no "):
-        getattr(Client(Answers(Reply(status, body, "")), name="photos.example"), name)(*ASKED[name])
-
-
-@given(st.binary(max_size=60))
-def test_rows_that_are_none_are_an_error(body: bytes) -> None:
-    client = Client(Answers(Reply(200, body, "")), name="photos.example")
-    if body.strip(b"\r\n"):
-        with pytest.raises(RemoteError, match=r"photos\.example answered"):
-            list(client.bulk_results("j"))
-        with pytest.raises(RemoteError):
-            client.look_up(photo_code())
-
-
-def photo_code() -> Any:
-    from checker.fingerprint import parse_code
-
-    return [parse_code("phash256", "1", "f" * 32 + "0" * 32)]
 
 
 def test_to_make_one_asks_nobody() -> None:

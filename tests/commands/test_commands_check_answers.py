@@ -125,3 +125,35 @@ def test_a_journal_that_was_cut_off_anywhere_goes_on_from_its_last_whole_line(tm
 def test_two_runs_never_write_one_journal(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", {}), pytest.raises(InputError, match="another run writes"):
         Journal(tmp_path / "j", {})
+
+
+def test_the_last_that_is_known_of_a_row_counts(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", {}) as journal:
+        journal.begin({}, {"snapshot": "c81e"})
+        for number in range(3):
+            journal.add(number, {"state": 1, "answer": None})
+        journal.add_list(0, rows=[0, 1, 2], job=None)
+        journal.add_list(0, job="e3b0")
+        journal.add(0, {"state": 1, "answer": "old"})
+        journal.add(1, {"state": 1, "answer": "old"})
+        journal.add(1, {"state": 2, "answer": None})
+        told = journal.words(3)
+    assert told == "1 of 3 photos are answered, 2 more are read, 1 list is sent"
+    with Journal(tmp_path / "j", {}) as journal:
+        assert journal.resumed
+        assert journal.words(3) == told
+        assert (sorted(journal.answers), sorted(journal.coded)) == ([0], [1, 2])
+        journal.forget(lambda row, known: known["state"] == 2)
+        journal.add_list(0, closed=True)
+        assert journal.words(3) == "1 of 3 photos are answered, 1 more are read"
+
+
+def test_a_journal_in_which_nothing_is_kept_does_not_stay(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", {}) as journal:
+        journal.begin({}, {"snapshot": "c81e"})
+    assert not (tmp_path / "j").exists()
+    with Journal(tmp_path / "j", {}) as journal:
+        assert not journal.resumed
+        journal.begin({}, {"snapshot": "c81e"})
+        journal.add(0, {"state": None, "answer": None})
+    assert (tmp_path / "j").exists()

@@ -52,6 +52,22 @@ def test_the_signature_is_one_of_ed25519_over_the_list(bundle: Path) -> None:
     assert f"{digest}  matches.csv" in text.splitlines()
 
 
+@pytest.mark.parametrize("line", ["\u2014 RETRACTED-see-new-report Zm9vYmFy", None], ids=["words", "the same again"])
+def test_a_line_more_beneath_the_signature_is_a_change(hibs: Hibs, bundle: Path, line: str | None) -> None:
+    """Other notes may have signatures of others (C2SP signed-note): a bundle has one signer."""
+    whole = (bundle / "SHA256SUMS").read_text()
+    (bundle / "SHA256SUMS").write_text(f"{whole}{line or whole.splitlines()[-1]}\n")
+    done = hibs("evidence", "verify", "out", exit_code=4)
+    assert "SHA256SUMS has a line beside the signature of the key in key.pub" in done.stderr
+
+
+def test_a_line_more_above_the_signature_is_a_change(bundle: Path) -> None:
+    text, _, line = (bundle / "SHA256SUMS").read_text().partition("\n\n")
+    (bundle / "SHA256SUMS").write_text(f"{text}\n\n\u2014 RETRACTED Zm9vYmFy\n{line}")
+    with pytest.raises(VerificationError, match="SHA256SUMS has a line beside"):
+        verify_bundle(bundle)
+
+
 @pytest.mark.parametrize("name", ["report.json", "matches.csv"])
 def test_a_changed_file_is_named(bundle: Path, name: str) -> None:
     data = bytearray((bundle / name).read_bytes())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -85,6 +88,32 @@ def test_json_has_a_line_a_photo_in_the_order_of_the_list(hibs: Hibs, case: Path
     assert [row["path"] for row in rows] == [row["path"] for row in read_csv(case / "case.csv")]
     assert set(rows[0]) == {"path", "claimant", "status", "reason", "coverage", "matches"}
     assert "handle" not in rows[0]["matches"][0]
+
+
+def test_a_photo_that_is_not_there_is_told_with_where_it_was_looked_for(hibs: Hibs, case: Path) -> None:
+    (case / "case.csv").write_text("path\nSmith\\rocket.jpg\nSmith/none.jpg\nhttps://a.example/a.jpg\n")
+    done = hibs("check", "--manifest", "case.csv", "--data", "d", "--csv", "o.csv", exit_code=1)
+    assert done.stderr.splitlines()[:2] == [
+        f"Smith/none.jpg: there is no such file; check the path (looked for {case}/Smith/none.jpg)",
+        "https://a.example/a.jpg: this is an address and no file; save the photo on this machine and name its path",
+    ]
+    assert [row["result"] for row in read_csv(case / "o.csv")] == ["not-found", "unreadable", "unreadable"]
+    assert str(case) not in (case / "o.csv").read_text(), "where this machine keeps the photos"
+
+
+def test_the_page_shows_a_command_that_a_shell_takes(hibs: Hibs, case: Path) -> None:
+    (case / "case.csv").rename(case / "Jane's case.csv")
+    hibs("check", "--manifest", "Jane's case.csv", "--data", "d", "--report", "case.html", exit_code=1)
+    shown = re.search(r"<dt>Command</dt><dd class=\"mono\">(.*?)</dd>", (case / "case.html").read_text())
+    assert shown
+    command = ["hibs", "check", "--manifest", "Jane's case.csv", "--data", "d"]
+    assert shlex.split(html.unescape(shown[1])) == command
+
+
+def test_no_two_exhibits_have_one_number(hibs: Hibs, case: Path) -> None:
+    (case / "case.csv").write_text("path,claimant\nSmith/coffee.jpg,photo\nSmith/chelsea.jpg,\nSmith/coffee.jpg,Ann\n")
+    hibs("check", "--manifest", "case.csv", "--data", "d", "--csv", "o.csv")
+    assert [row["exhibit"] for row in read_csv(case / "o.csv")] == ["photo-1", "photo-2", "Ann-1"]
 
 
 def test_the_page_shows_what_strangers_wrote_as_text(hibs: Hibs, case: Path) -> None:
@@ -178,17 +207,6 @@ def test_another_state_of_the_collection_is_another_snapshot(hibs: Hibs, case: P
         hibs("check", "Smith/rocket.jpg", "--data", "d", "--evidence", name)
         ids.append(json.loads((case / name / "report.json").read_text())["snapshot"]["id"])
     assert ids[0] == ids[1] != ids[2]
-
-
-def test_a_photo_that_was_replaced_is_asked_about_again(hibs: Hibs, case: Path, images: Path) -> None:
-    asked = ("check", "--manifest", "case.csv", "--data", "d", "--csv")
-    (case / "blocked.csv").mkdir()
-    hibs(*asked, "blocked.csv", exit_code=2)  # every photo is answered, and then nothing can be written
-    (case / "blocked.csv").rmdir()
-    (case / "Smith" / "rocket.jpg").write_bytes((images / "coffee.jpg").read_bytes())
-    done = hibs(*asked, "blocked.csv", exit_code=1)
-    assert "resumed: 5 of 5 photos are answered already" in done.stderr
-    assert [row["result"] for row in read_csv(case / "blocked.csv")][2] == "same"
 
 
 # --- a server --------------------------------------------------------------------------------------------------

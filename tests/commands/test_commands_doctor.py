@@ -8,24 +8,30 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hibs_command import CHECKOUT, hibs_in, serving
 
+from checker.audit.entry import Act, Done
+from checker.audit.log import AuditLog
 from checker.commands.doctor import _clock, _disk
 from checker.fingerprint import parse_code
+from checker.handles import Handles
 from checker.keys import Scope, create_key
 from checker.model import Use
 from checker.optout.entry import Evidence
 from checker.optout.request import OptOuts
 from checker.settings import Settings
 
+CODE = parse_code("phash256", "1", "0f" * 32)
 COMMAND = "import typer, checker.commands.doctor as d; app = typer.Typer(); app.command()(d.doctor); app()"
 
 
-def doctor(*arguments: object, exit_code: int = 0, **environment: str) -> str:
+def doctor(*arguments: object, exit_code: int | None = 0, **environment: str) -> str:
+    """What it printed. `exit_code` None: any."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("HIBS_")}
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *map(str, arguments)],
@@ -35,19 +41,23 @@ def doctor(*arguments: object, exit_code: int = 0, **environment: str) -> str:
         env={**own, **environment},
         check=False,
     )
-    assert (done.returncode, done.stderr) == (exit_code, "")
+    assert (done.returncode if exit_code is not None else None, done.stderr) == (exit_code, "")
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one picture, a log and nothing wrong; made once."""
+    """A folder with one picture, one opt-out, one act in the audit log and nothing wrong; made once."""
     place = tmp_path_factory.mktemp("made")
     (place / "photos").mkdir()
     shutil.copy(CHECKOUT / "fixtures" / "images" / "chelsea.jpg", place / "photos")
     hibs_in(place)("ingest", "photos", "--data", "data")
-    OptOuts.open(place / "data", Settings(), now=datetime.now(UTC)).close()
-    return place / "data"
+    data, now = place / "data", datetime.now(UTC)
+    Handles.of_folder(data)
+    with OptOuts.open(data, Settings(), now=now) as opt_outs:
+        opt_outs.record(((CODE,),), uses=(Use.TDM,), evidence=Evidence.CODE, now=now)
+        AuditLog(data, opt_outs.registry).record(Done(Act.BULK_DELETED, "NGO", now), now=now)
+    return data
 
 
 @pytest.fixture
@@ -63,11 +73,18 @@ def wrong(*arguments: object, **environment: str) -> dict[str, tuple[str, str]]:
     return {row["check"]: (row["detail"], row["do"]) for row in told["checks"] if not row["ok"]}
 
 
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_folder_in_order_has_a_line_for_each_thing_and_exit_code_0(data: Path) -> None:
     lines = doctor("--data", data).splitlines()
     assert [line.split()[:2] for line in lines] == [
         ["ok", name]
-        for name in ("Python", "SQLite", "settings", "disk", "permissions", "pictures", "index", "log", "clock", "keys")
+        for name in (
+            *("Python", "SQLite", "settings", "model", "disk", "permissions", "pictures", "index", "handles", "log"),
+            *("audit", "clock", "keys"),
+        )
     ]
     told = json.loads(doctor("--data", data, "--json"))
     assert told["ok"] is True
@@ -91,6 +108,78 @@ def test_files_that_others_may_read_are_named_with_the_command_that_mends_them(d
     doctor("--data", data)
 
 
+def junk(path: Path) -> None:
+    path.write_bytes(b"junk\n")
+
+
+def shorten(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:5])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "lines"),
+    [
+        ("registry.db", Path.unlink, {"log", "audit log"}),
+        ("log.key", Path.unlink, {"log"}),
+        ("log.key", junk, {"log"}),
+        ("checkpoint", junk, {"log"}),
+        ("audit.key", Path.unlink, {"audit log"}),
+        ("audit.key", junk, {"audit log"}),
+        ("audit.checkpoint", junk, {"audit log"}),
+        ("handle.key", shorten, {"handles"}),
+    ],
+)
+def test_what_keeps_a_service_from_starting_is_named_in_its_words(
+    data: Path, name: str, change: Callable[[Path], None], lines: set[str]
+) -> None:
+    change(data / name)
+    found = wrong("--data", data)
+    assert set(found) == lines
+    refused = hibs_in(data.parent)("serve", "--data", data, "--port", "0", exit_code=2).stderr
+    assert refused in {f"hibs: {detail}; {what_to_do}\n" for detail, what_to_do in found.values()}
+
+
+@pytest.mark.parametrize("name", ["registry.db", "corpus.db", "handle.key", "audit.key", "no such file"])
+def test_nothing_in_the_folder_is_made_or_changed(data: Path, name: str) -> None:
+    (data / name).unlink(missing_ok=True)
+    before = contents(data)
+    doctor("--data", data, exit_code=None)
+    assert contents(data) == before
+
+
+def test_nor_in_one_that_has_neither_opt_outs_nor_keys_nor_acts(data: Path) -> None:
+    for path in data.iterdir():
+        if not path.name.startswith("corpus.db"):
+            path.unlink()
+    before = contents(data)
+    doctor("--data", data)
+    assert contents(data) == before
+
+
+def test_a_folder_of_opt_outs_alone_is_looked_at_as_any_other(data: Path) -> None:
+    (data / "corpus.db").unlink()
+    told = json.loads(doctor("--data", data, "--json", exit_code=1))
+    assert [row["check"] for row in told["checks"] if not row["ok"]] == ["pictures"]
+    assert {"disk", "permissions", "log", "audit log", "clock", "keys"} < {row["check"] for row in told["checks"]}
+    with serving(data.parent, "data"):
+        """It starts all the same."""
+
+
+@pytest.mark.parametrize("origin", ["a b", "a+b", "a\nb"])
+def test_a_name_that_no_log_can_have_is_named_before_the_log_is_made(data: Path, origin: str) -> None:
+    assert doctor("--data", data, HIBS_LOG_ORIGIN=origin), "a log keeps the name that it has"
+    for name in ("registry.db", "log.key", "checkpoint", "audit.key", "audit.checkpoint"):
+        (data / name).unlink()
+    found = wrong("--data", data, HIBS_LOG_ORIGIN=origin)
+    assert set(found) == {"log"}
+    assert found["log"][0].startswith("a log cannot be called")
+
+
+def test_a_model_that_is_not_there_is_named(data: Path) -> None:
+    found = wrong("--data", data, HIBS_ROBUST_MODEL="/nowhere.onnx", HIBS_ROBUST_MODEL_SHA256="0" * 64)
+    assert set(found) == {"model"}
+
+
 def test_a_setting_that_was_mistyped_is_named_and_the_rest_is_looked_at_all_the_same(data: Path) -> None:
     found = wrong("--data", data, HIBS_CONTACTS="x")
     assert set(found) == {"settings"}
@@ -99,11 +188,10 @@ def test_a_setting_that_was_mistyped_is_named_and_the_rest_is_looked_at_all_the_
 
 def test_a_log_that_was_put_back_is_not_in_order(data: Path) -> None:
     before = (data / "registry.db").read_bytes()
-    code = parse_code("phash256", "1", "0f" * 32)
     now = datetime.now(UTC)
     with OptOuts.open(data, Settings(), now=now) as opt_outs:
-        opt_outs.record(((code,),), uses=(Use.TDM,), evidence=Evidence.CODE, now=now)
-    assert "1 entry; what was signed is in registry.db" in doctor("--data", data)
+        opt_outs.record(((CODE,),), uses=(Use.TDM,), evidence=Evidence.CODE, now=now)
+    assert "2 entries; what was signed is in registry.db" in doctor("--data", data)
     (data / "registry.db").write_bytes(before)
     assert set(wrong("--data", data)) == {"log"}
 

@@ -202,7 +202,8 @@ def test_a_body_that_is_cut_off_is_no_picture(server: LocalWeb, tmp_path: Path, 
 
 
 def test_figures_for_prometheus_are_served_on_this_machine(tmp_path: Path) -> None:
-    from urllib.request import urlopen
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
 
     from checker.records.crawl_interfaces import FrontierCounts
     from crawler.hosts import HostCounts
@@ -216,6 +217,9 @@ def test_figures_for_prometheus_are_served_on_this_machine(tmp_path: Path) -> No
     with Metrics(port) as metrics:
         metrics.note(state)
         served = urlopen(f"http://127.0.0.1:{port}/metrics").read().decode()
+        rebound = Request(f"http://127.0.0.1:{port}/metrics", headers={"Host": "evil.test"})
+        with pytest.raises(HTTPError, match="421"):
+            urlopen(rebound)
     assert 'hibs_crawl_visits_total{outcome="picture"} 3.0' in served
     assert 'hibs_crawl_failures_total{reason="timeout"} 2.0' in served
     assert 'hibs_crawl_hosts{state="parked"} 4.0' in served

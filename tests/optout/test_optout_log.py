@@ -19,7 +19,7 @@ from second_opinion import second_opinion
 from checker.errors import DataError, InputError, LogBehindError
 from checker.model import Use
 from checker.optout.entry import Evidence, parse_opening
-from checker.optout.log import folder_key
+from checker.optout.log import folder_key, require_whole_folder
 from checker.optout.note import open_checkpoint, parse_signing_key, parse_verifier_key
 from checker.optout.receipt import verify_receipt
 from checker.optout.request import OptOuts
@@ -90,6 +90,17 @@ def test_a_log_that_lost_its_key_or_its_mark_is_not_begun_anew(
     with pytest.raises(DataError, match=rf"{lost} is missing"):
         OptOuts.open(folder, settings, now=now)
     assert not (folder / lost).exists()
+
+
+def test_a_folder_that_lost_its_registry_is_not_used(tmp_path: Path, settings: Settings, now: datetime) -> None:
+    folder = tmp_path / "data"
+    require_whole_folder(tmp_path)
+    with OptOuts.open(folder, settings, now=now) as opt_outs:
+        record(opt_outs, 1, now)
+    require_whole_folder(folder)
+    (folder / "registry.db").unlink()
+    with pytest.raises(LogBehindError, match=r"registry\.db is missing"):
+        require_whole_folder(folder)
 
 
 def test_a_mark_of_another_key_is_refused(opt_outs: OptOuts, tmp_path: Path, settings: Settings, now: datetime) -> None:
