@@ -142,18 +142,22 @@ def _bring_up_to_date(database: Database, migrations: Migrations) -> None:
 
 
 @contextmanager
-def transaction(database: Database, *, turn_ms: int = BUSY_TIMEOUT_MS) -> Iterator[Database]:
+def transaction(database: Database, *, turn_ms: int | None = None) -> Iterator[Database]:
     """Everything inside commits together or not at all.
 
     BEGIN IMMEDIATE takes the write lock at once: a transaction that begins by reading and then writes would fail
     half-way when another process wrote in between.
 
     Args:
-        turn_ms: how long to wait until nobody else writes.
+        turn_ms: how long to wait until nobody else writes; None: `BUSY_TIMEOUT_MS`.
     """
-    database.conn.execute(f"PRAGMA busy_timeout = {turn_ms}")
-    database.conn.execute("BEGIN IMMEDIATE")
-    database.conn.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    if turn_ms is not None:
+        database.conn.execute(f"PRAGMA busy_timeout = {turn_ms}")
+    try:
+        database.conn.execute("BEGIN IMMEDIATE")
+    finally:
+        if turn_ms is not None:
+            database.conn.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     try:
         yield database
         # Inside the try: a commit can fail too (a reader that stays, a full disk), and a connection that is left
