@@ -9,27 +9,16 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pytest
-from bulk_lists import NDJSON, PLACE, WHY, codes, lines, make_key, unrelated, until
+import bulk_service
+from bulk_lists import NDJSON, PLACE, WHY, codes, lines, unrelated, until
 from hibs_command import serving
 from signalled import stopped_after, was_stopped
 
 pytest_plugins = ("api_service",)
-
-
-@pytest.fixture
-def now() -> datetime:
-    """The worker is a process of its own and goes by the real clock."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-@pytest.fixture
-def ngo(corpus: Path, now: datetime) -> dict[str, str]:
-    return make_key(corpus, now, "NGO")
+now, ngo = bulk_service.now, bulk_service.ngo
 
 
 def ask(address: str, path: str, key: dict[str, str], body: bytes | None = None) -> Any:

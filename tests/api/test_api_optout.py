@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from api_service import CHECKS, JPEG, SEEN, Clock, Opener, TestClient, picture
 
-from api.schemas.optouts import HolderTold, RecordedTold, StatusTold
+from api.schemas.optouts import HolderTold, StatusTold
 from checker.keys import Scope, create_key
 from checker.model import Sha256, Stance, Use, Verdict
 from checker.optout.entry import Evidence
@@ -315,32 +315,6 @@ def test_erasing_is_asked_for_in_so_many_words(service: TestClient, chelsea: byt
 
 
 # --- held ------------------------------------------------------------------------------------------------------
-
-
-def test_past_the_budget_of_all_opt_outs_are_held_and_hide_all_the_same(
-    open_service: Opener, corpus: Path, chelsea: bytes, coffee: bytes, clock: Clock
-) -> None:
-    service = open_service(corpus, Settings(opt_outs_of_all_per_day_max=2))
-    answers = [service.post("/v1/opt-outs", content=body, headers=JPEG) for body in (coffee, coffee, chelsea)]
-    assert [a.status_code for a in answers] == [201] * 3
-    assert [a.json()["held"] for a in answers] == [False, False, True]
-    assert [list(a.json()) for a in answers] == [list(answers[0].json())] * 3
-    held = answers[2].json()
-    RecordedTold.model_validate(held)
-    assert held["receipt"] is None
-    (match,) = service.post("/v1/lookups", content=chelsea, headers=JPEG).json()["matches"]
-    assert match["where"] == "withheld"
-    header = receipt_header(held["withdraw_code"])
-    status = service.get(f"/v1/opt-outs/{held['number']}", headers=header).json()
-    HolderTold.model_validate(status)
-    assert (status["state"], status["index"]) == ("held", None)
-    assert "more than 2 photos were opted out that day" in status["reason"]
-    early = service.get(f"/v1/opt-outs/{held['number']}/receipt", headers=header)
-    assert early.status_code == 404
-    assert early.json()["detail"] == "There is no receipt yet, because no person has let this no through."
-    assert service.get("/v1/stats").json()["log"]["size"] == 2
-    clock.now += timedelta(days=1)
-    assert service.post("/v1/opt-outs", content=coffee, headers=JPEG).json()["held"] is False
 
 
 def test_a_logo_on_many_hosts_is_held(service: TestClient, corpus: Path) -> None:
