@@ -14,6 +14,7 @@ import errno
 import mmap
 import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from checker.errors import InputError
@@ -31,13 +32,14 @@ def bind(host: str, port: int) -> socket.socket:
         InputError: the port is in use or not ours to take, or the host is none of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(128)
+        with ExitStack() as failed:
+            listener = failed.enter_context(socket.socket(family, socket.SOCK_STREAM))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((host, port))
+            listener.listen(128)
+            failed.pop_all()
     except (OSError, OverflowError, TypeError) as error:  # TypeError: a name that cannot be encoded
-        listener.close()
         is_port = isinstance(error, OverflowError) or getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
         reason = getattr(error, "strerror", None) or f"there is no such {'port' if is_port else 'name'}"
         what = _OTHER_PORT if is_port else _OTHER_HOST

@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.problems import ProblemError, ProblemKind
 from api.words import words
-from checker.records.registry import Registry, RegistryWriter
+from checker.records.registry import Registry
 
 DECODES_MAX = 2
 """Decodes at once: the cores of the machine this was measured on. More only makes all of them slower."""
@@ -211,9 +211,8 @@ class DailyQuota:
         subject = self._subject(address, day)
         with self._registry.writing() as writer:
             taken = writer.count_up(subject, day=day, amount=amount, limit=self._per_day_max)
-            left = taken or self._has_some(writer, subject, day)
         if not taken:
-            raise _rate_limited(now, self._per_day_max, some_left=left)
+            raise _rate_limited(now, self._per_day_max, some_left=self._has_some(subject, day))
 
     def require_some(self, address: str, *, now: datetime) -> None:
         """Refuse whoever has used the whole share of the day, before any work is done for it. Uses nothing.
@@ -222,9 +221,7 @@ class DailyQuota:
             ProblemError: rate-limited, as `take`.
         """
         day = now.date()
-        with self._registry.writing() as writer:
-            left = self._has_some(writer, self._subject(address, day), day)
-        if not left:
+        if not self._has_some(self._subject(address, day), day):
             raise _rate_limited(now, self._per_day_max, some_left=False)
 
     def hold_reason(self, amount: int, *, now: datetime) -> str | None:
@@ -244,8 +241,8 @@ class DailyQuota:
                 writer.count_up("", day=now.date(), amount=1, limit=0)
             self._swept = now.date()
 
-    def _has_some(self, writer: RegistryWriter, subject: str, day: date) -> bool:
-        return writer.count_up(subject, day=day, amount=0, limit=self._per_day_max - 1)
+    def _has_some(self, subject: str, day: date) -> bool:
+        return self._registry.counted(subject, day=day) < self._per_day_max
 
     def _never(self, amount: int) -> ProblemError:
         texts = words()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from checker.model import Sighting
+from checker.model import Sighting, Stance
 
 
 class Orientation(StrEnum):
@@ -62,6 +62,11 @@ class Match:
     """The part of the stored picture that the asked photo shows; None: all of it, or not told."""
     codes_disagree: bool = False
     """One code says near and the other, or the tiles, that it is not."""
+
+
+def said_words(verdict: Mapping[str, str]) -> str:
+    """A verdict in a cell of a table: `train-ai: deny; tdm: deny`. Empty: nothing was said, or nobody was asked."""
+    return "; ".join(f"{use}: {said}" for use, said in verdict.items() if said != Stance.UNSPECIFIED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from typing import Any
 from checker.console import safe_cell
 from checker.documents import match_document
 from checker.lookup import Checker
-from checker.report import Match, MatchKind, Orientation
+from checker.report import Match, MatchKind, Orientation, said_words
 
 PIECE_LINES = 512
 PARQUET_ROWS = 20_000
@@ -187,8 +187,7 @@ def _seen(sighting: dict[str, Any]) -> dict[str, Any]:
     told = {name: sighting[name] for name in ("image_url", "page_url", "caption", "first_seen", "last_seen")}
     locator = sighting["locator"] or {}
     told |= {column: locator.get(name) for name, column in _LOCATOR.items()}
-    said = "; ".join(f"{use}: {stance}" for use, stance in sighting["verdict"].items() if stance != "unspecified")
-    return told | {"source": sighting["source"]["name"], "site_said": said or None}
+    return told | {"source": sighting["source"]["name"], "site_said": said_words(sighting["verdict"]) or None}
 
 
 def _cell(value: object) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from checker.console import safe_cell
+from checker.report import said_words
 
 COLUMNS: dict[str, type] = {
     "case": str,
@@ -99,7 +100,6 @@ def _withheld(match: dict[str, Any]) -> dict[str, Any]:
 
 def _place(place: dict[str, Any]) -> dict[str, Any]:
     locator = place["locator"] or {"file": None, "row": None, "key": None}
-    verdict = place["verdict"] or {}
     return {
         "source": place["source"]["name"],
         "source_kind": place["source"]["kind"],
@@ -107,5 +107,5 @@ def _place(place: dict[str, Any]) -> dict[str, Any]:
         "file_row": locator["row"],
         "file_key": locator["key"],
         **{name: place[name] for name in ("image_url", "page_url", "caption", "first_seen", "last_seen")},
-        "site_said": "; ".join(f"{use}: {said}" for use, said in verdict.items() if said != "unspecified") or None,
+        "site_said": said_words(place["verdict"] or {}) or None,
     }

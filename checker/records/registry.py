@@ -135,6 +135,13 @@ class Registry(RequestReader):
         )
         return tuple(LogRow(index=i, leaf=bytes(leaf), entry=_bytes(e), salt=_bytes(s)) for i, leaf, e, s in rows)
 
+    # --- counts ------------------------------------------------------------------------------------------------
+
+    def counted(self, subject: str, *, day: date) -> int:
+        """How much was counted of a subject that day; see `RegistryWriter.count_up`."""
+        rows = self._rows("SELECT count FROM day_count WHERE day = ? AND subject = ?", (day.isoformat(), subject))
+        return int(rows[0][0]) if rows else 0
+
     # --- keys --------------------------------------------------------------------------------------------------
 
     def key_by_hash(self, key_hash: bytes) -> KeyRow | None:
